@@ -1,0 +1,90 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	second = Duration(time.Second)
+	minute = Duration(time.Minute)
+	hour   = Duration(time.Hour)
+	day    = 24 * hour
+
+	mebibyte Size = 1 << 20
+)
+
+func defaultRefreshToken() RefreshToken {
+	return RefreshToken{Lifetime: 30 * day, Grace: 10 * second}
+}
+
+func defaultSession() Session { return Session{Absolute: 30 * day} }
+
+// SetDefaults fills in what was not said. Two things stay empty, because who
+// knows them stands elsewhere: the path of the SQLite file and the ids of realms.
+func (c *Config) SetDefaults() {
+	setDefault(&c.Cache.MaxSize, 64*mebibyte)
+	setDefault(&c.Cache.MaxTTL, 30*second)
+	setDefault(&c.Cache.NegativeTTL, min(2*second, c.Cache.MaxTTL))
+	for i := range c.Realms {
+		c.Realms[i].setDefaults()
+	}
+}
+
+func (r *Realm) setDefaults() {
+	setDefault(&r.SigningAlg, "ES256")
+	setDefault(&r.AccessToken.Format, "jwt")
+	setDefault(&r.AccessToken.Lifetime, 5*minute)
+	refresh := defaultRefreshToken()
+	setDefault(&r.RefreshToken.Lifetime, refresh.Lifetime)
+	setDefault(&r.RefreshToken.Grace, min(refresh.Grace, r.RefreshToken.Lifetime/2))
+	setDefault(&r.Session.Absolute, defaultSession().Absolute)
+	for i := range r.Clients {
+		setDefault(&r.Clients[i].Introspect, "own")
+	}
+}
+
+// SetDefaults fills in what was not said; c names the default realm.
+func (e *Endpoints) SetDefaults(c *Config) {
+	e.Realms = orDefaultRealm(e.Realms, c)
+	if len(e.Dialects) == 0 {
+		e.Dialects = []string{"oauth"}
+	}
+}
+
+// SetDefaults fills in what was not said; c names the default realm. Audience stays
+// empty: it means the issuer of each token's own realm.
+func (g *Guard) SetDefaults(c *Config) {
+	g.Accept = orDefaultRealm(g.Accept, c)
+	setDefault(&g.Login, "auto")
+	setDefault(&g.Credential, "strip")
+	if len(g.Identity.Headers) == 0 {
+		setDefault(&g.Identity.Preset, "remote")
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var unsaid T
+	if *field == unsaid {
+		*field = value
+	}
+}
+
+func orDefaultRealm(names []string, c *Config) []string {
+	if len(names) == 0 && len(c.Realms) > 0 {
+		return []string{c.Realms[0].Name}
+	}
+	return names
+}
+
+// withDefaults is a copy in which everything is said. It shares what SetDefaults
+// does not write to.
+func (c *Config) withDefaults() *Config {
+	full := *c
+	full.Realms = slices.Clone(c.Realms)
+	for i := range full.Realms {
+		full.Realms[i].Clients = slices.Clone(c.Realms[i].Clients)
+	}
+	full.SetDefaults()
+	return &full
+}

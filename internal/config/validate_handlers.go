@@ -1,0 +1,111 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Validate returns every fault of the endpoints beside the app's configuration.
+func (e *Endpoints) Validate(c *Config) Faults {
+	ck := new(checker)
+	ck.realmRefs("realms", e.Realms, c)
+	ck.list("dialects", "dialect", e.Dialects, maxList, func(at, dialect string) {
+		ck.oneOf(at, "dialect", "dialects", dialect, "oauth", "gmi", "pakt", "golem", "keycloak")
+	})
+	return ck.faults
+}
+
+// Validate returns every fault of the guard beside the app's configuration.
+func (g *Guard) Validate(c *Config) Faults {
+	full, ck := *g, new(checker)
+	full.SetDefaults(c)
+	ck.realmRefs("accept", g.Accept, c)
+	ck.list("audience", "audience", g.Audience, maxList, func(at, s string) { ck.ascii(at, "audience", s, maxURL) })
+	ck.list("scopes", "scope", g.Scopes, maxList, ck.scope)
+	ck.list("roles", "role", g.Roles, maxList, ck.role)
+	ck.oneOf("login", "login", "login", full.Login, "auto", "always", "never")
+	ck.oneOf("credential", "credential", "credential", full.Credential, "strip", "keep")
+	ck.identity(full.Identity)
+	return ck.faults
+}
+
+// realmRefs checks that the realms named are there.
+func (ck *checker) realmRefs(path string, names []string, c *Config) {
+	known := make([]string, len(c.Realms))
+	for i, r := range c.Realms {
+		known[i] = r.Name
+	}
+	ck.list(path, "realm", names, maxRealms, func(at, name string) {
+		if slices.Contains(known, name) {
+			return
+		}
+		if meant := Nearest(name, known); meant != "" {
+			ck.fault(at, "there is no realm %q; did you mean %q?", name, meant)
+			return
+		}
+		ck.fault(at, "there is no realm %q", name)
+	})
+}
+
+func (ck *checker) identity(id Identity) {
+	if len(id.Headers) == 0 {
+		ck.oneOf("identity.preset", "identity", "identity", id.Preset, "remote", "x_forwarded", "x_auth_request", "none")
+		return
+	}
+	if id.Preset != "" {
+		ck.fault("identity.preset", "identity is a preset or a map of headers, not both")
+	}
+	if len(id.Headers) > maxHeaders {
+		ck.fault("identity.headers", "more than %d headers", maxHeaders)
+		return
+	}
+	seen := once{}
+	for i, h := range id.Headers {
+		at := index("identity.headers", i)
+		ck.ascii(at+".claim", "claim", h.Claim, maxName)
+		if !ck.ascii(at+".name", "header", h.Name, maxName) {
+			continue
+		}
+		folded := foldHeader(h.Name)
+		switch {
+		case !isToken(h.Name):
+			ck.fault(at+".name", "header %q is not a field name (RFC 9110 §5.1)", h.Name)
+		case reservedHeader(folded):
+			ck.fault(at+".name", "header %q has a meaning of its own and cannot carry identity", h.Name)
+		case seen.again(folded):
+			ck.fault(at+".name", "header %q is given twice (only letters and digits count, in any case)", h.Name)
+		}
+	}
+}
+
+// foldHeader maps the spellings of a field name that some upstream may take for
+// one another to one: case does not count, and whatever is neither letter nor
+// digit is a hyphen, as the guard's stripping has it.
+func foldHeader(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
+}
+
+// isToken reports whether s is a token (RFC 9110 §5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// reservedHeader names the fields that frame a message, carry credentials or tell
+// where a request came from: setting them by a claim would let an account rewrite
+// the request.
+func reservedHeader(folded string) bool {
+	switch folded {
+	case "host", "connection", "content-length", "transfer-encoding", "trailer", "te", "upgrade", "keep-alive",
+		"authorization", "cookie",
+		"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto":
+		return true
+	}
+	return strings.HasPrefix(folded, "proxy-")
+}
