@@ -1,0 +1,74 @@
+package authority
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// Realm is a tenant as the configuration declares it. It is never changed once
+// an Authority was made with it.
+type Realm struct {
+	ID         string // UUID
+	Name       string
+	Issuer     string        // `iss`; also the audience of tokens asked for without a resource
+	SigningAlg string        // ES256, RS256 or EdDSA
+	Opaque     bool          // access tokens are opaque instead of JWTs
+	AccessLife time.Duration // of access tokens
+	Clients    []Client
+	Resources  []Resource
+
+	clients map[string]*Client
+}
+
+// Client is an OAuth client (RFC 6749 §2) as the configuration declares it.
+type Client struct {
+	ID            string
+	Subject       string // `sub` of its own tokens
+	Secrets       []secret.Digest
+	Grants        []string
+	Scopes        []string
+	Audience      []string
+	Roles         List
+	IntrospectAny bool
+	Disabled      bool
+}
+
+// Resource is a protected resource and the client it introspects as.
+type Resource struct {
+	URL    string
+	Client string
+}
+
+// GrantClientCredentials is the grant type of RFC 6749 §4.4.
+const GrantClientCredentials = "client_credentials"
+
+// Public reports whether the client has no credential (RFC 6749 §2.1).
+func (c *Client) Public() bool { return len(c.Secrets) == 0 }
+
+func (c *Client) may(grant string) bool { return slices.Contains(c.Grants, grant) }
+
+// narrowed returns those of the list's texts that are still allowed.
+func narrowed(l List, allowed func(string) bool) List {
+	kept := slices.DeleteFunc(l.Slice(), func(s string) bool { return !allowed(s) })
+	return ListOf(kept...)
+}
+
+// live takes away what the client may no longer have, so that a narrowed
+// configuration narrows the tokens that are out already.
+func (r *Realm) live(c *Client, scopes, audience List) (List, List) {
+	return narrowed(scopes, func(s string) bool { return slices.Contains(c.Scopes, s) }),
+		narrowed(audience, func(s string) bool { return s == r.Issuer || slices.Contains(c.Audience, s) })
+}
+
+// knows reports whether the client may be told about a token with these facts:
+// its own, one that is for it, or any of the realm where the operator says so.
+func (r *Realm) knows(c *Client, p *Principal) bool {
+	if c.IntrospectAny || p.Client == c.ID || p.Audience.Has(c.ID) {
+		return true
+	}
+	return slices.ContainsFunc(r.Resources, func(res Resource) bool {
+		return res.Client == c.ID && p.Audience.Has(res.URL)
+	})
+}

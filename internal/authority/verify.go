@@ -1,0 +1,131 @@
+package authority
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// Verifier returns the realm as the one who vouches for its own tokens. Errors: RealmUnknown.
+func (a *Authority) Verifier(realm string) (Verifier, error) {
+	r, err := a.realm("find a verifier", realm)
+	if err != nil {
+		return nil, err
+	}
+	return &realmVerifier{a, r}, nil
+}
+
+type realmVerifier struct {
+	authority *Authority
+	realm     *Realm
+}
+
+var _ Verifier = (*realmVerifier)(nil)
+
+// Verify returns the facts of an active access or personal token of the realm.
+func (v *realmVerifier) Verify(ctx context.Context, credential string) (Principal, error) {
+	return v.authority.verify(ctx, "verify a token", v.realm, credential)
+}
+
+// inactive is the answer for every token that is not good now. The reason goes to
+// the log only: to the outside, one dead token is like the other.
+func inactive(op, why string) error {
+	return &Error{Kind: TokenInvalid, Op: op, Public: "the token is not active", Err: errors.New(why)}
+}
+
+// verify judges a presented token: its form, its time, whether it was ended, and
+// whether whom it was issued to still stands.
+func (a *Authority) verify(ctx context.Context, op string, r *Realm, raw string) (Principal, error) {
+	kind, jwt := a.forms.KindOf(raw)
+	if kind != KindAccess && kind != KindPersonal {
+		return Principal{}, inactive(op, "not an access or personal token of ours")
+	}
+	if jwt {
+		return a.verifyJWT(ctx, op, r, raw)
+	}
+	var p Principal
+	digest := secret.DigestOf(raw)
+	err := a.store.View(ctx, func(tx Tx) error {
+		t, err := tx.Token(digest)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return inactive(op, "unknown or ended")
+		case err != nil:
+			return err
+		case t.Realm != r.ID || t.Kind != kind:
+			return inactive(op, "of another realm or kind")
+		case !tx.Now().Before(t.Expires):
+			return inactive(op, "expired")
+		}
+		p = Principal{
+			Client: t.Client, TokenID: t.ID, Kind: t.Kind, Scopes: t.Scopes, Audience: t.Audience,
+			IssuedAt: t.Issued.Unix(), Expires: t.Expires.Unix(),
+		}
+		return a.complete(op, r, &p)
+	})
+	if err != nil {
+		return Principal{}, err
+	}
+	return p, nil
+}
+
+func (a *Authority) verifyJWT(ctx context.Context, op string, r *Realm, raw string) (Principal, error) {
+	c, kid, err := a.readJWT(ctx, r, raw)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !a.clock().Before(unix(c.Expires)) {
+		return Principal{}, inactive(op, "expired")
+	}
+	scopes, err := scopeList(op, c.Scope)
+	if err != nil {
+		return Principal{}, err
+	}
+	p := Principal{
+		Client: c.Client, TokenID: c.TokenID, KeyID: kid, Kind: KindAccess, Session: c.Session,
+		Scopes: scopes, Audience: ListOf(c.Audience...), IssuedAt: c.IssuedAt, Expires: c.Expires, AuthTime: c.AuthTime,
+	}
+	err = a.store.View(ctx, func(tx Tx) error {
+		revoked, err := tx.Revoked(r.ID, c.TokenID)
+		if err != nil {
+			return err
+		}
+		if revoked {
+			return inactive(op, "revoked")
+		}
+		return a.complete(op, r, &p)
+	})
+	if err == nil && p.Subject != c.Subject {
+		err = inactive(op, "its subject is not the client's any more")
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	return p, nil
+}
+
+// readJWT verifies the form and signature of one of the realm's JWTs, not its time.
+func (a *Authority) readJWT(ctx context.Context, r *Realm, raw string) (AccessClaims, string, error) {
+	keys, err := a.keys.verifying(ctx, r.ID, r.SigningAlg)
+	if err != nil {
+		return AccessClaims{}, "", err
+	}
+	return a.forms.Read(keys, r.Issuer, raw)
+}
+
+// complete puts in what the realm knows of the token's owner now, or says that the
+// owner is gone.
+func (a *Authority) complete(op string, r *Realm, p *Principal) error {
+	c, err := a.standing(op, r, p.Client)
+	if err != nil {
+		return err
+	}
+	p.Source, p.Realm, p.Issuer = r.Name, r.ID, r.Issuer
+	p.Subject, p.Username, p.Roles = c.Subject, "service-account-"+c.ID, c.Roles
+	p.Scopes, p.Audience = r.live(c, p.Scopes, p.Audience)
+	if p.Audience == "" {
+		return inactive(op, "its client may no longer have any of its audience")
+	}
+	return nil
+}
