@@ -1,0 +1,23 @@
+// Package token is what a token looks like: signing keys, access tokens as JWTs,
+// JWK sets, and the spelling of opaque tokens.
+//
+// It never decides whether a token is good: it judges no time, knows no store and
+// no revocation. It says whether a text is an access token that one of the given
+// keys signed, and what it claims.
+//
+// One spelling is accepted of what we issue, so that a revoked token cannot come
+// back under another digest: strict base64url, unique member names, the lower of
+// the two ES256 signatures. The key is chosen by `kid` among those given, the
+// algorithm by the key, and the signature is verified before the claims are read.
+//
+// golang-jwt supplies the signature methods and is imported nowhere else. Its
+// parser is not used: it takes several spellings of one token, and the algorithm
+// from the header.
+//
+// The assembly imports this room, and so may trust and provider/oidc; it imports
+// authority and secret.
+//
+// It obeys RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 and RFC 8037 (algorithms),
+// RFC 7519 (JWT), RFC 7638 (thumbprints), RFC 8725 (JWT best practice) and
+// RFC 9068 (access tokens).
+package token

@@ -1,0 +1,92 @@
+package token
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// maxToken is the longest credential that is looked at, in bytes.
+const maxToken = 16 << 10
+
+// opaqueBody is the length of secret.Token in characters.
+const opaqueBody = 43
+
+// prefixes tell opaque tokens apart, for us and for those who search leaked files
+// for secrets.
+var prefixes = [...]struct {
+	kind   authority.TokenKind
+	prefix string
+}{
+	{authority.KindAccess, "gateat_"},
+	{authority.KindRefresh, "gatert_"},
+	{authority.KindPersonal, "gatept_"},
+}
+
+// Forms makes and reads tokens. It remembers the keys that it has parsed; all
+// methods may be called at the same time.
+type Forms struct {
+	mu     sync.RWMutex
+	parsed map[secret.Digest]*keyPair // by digest of the private key's DER
+}
+
+var _ authority.TokenForms = (*Forms)(nil)
+
+// New returns Forms that remember no key yet.
+func New() *Forms {
+	return &Forms{parsed: make(map[secret.Digest]*keyPair)}
+}
+
+// NewOpaque returns a new opaque token: the prefix of its kind and 256 random bits
+// as 43 characters of base64url. It panics for a kind that has no opaque form.
+func (f *Forms) NewOpaque(kind authority.TokenKind) string {
+	for _, p := range prefixes {
+		if p.kind == kind {
+			return p.prefix + secret.Token()
+		}
+	}
+	panic("token: no opaque form for the kind " + string(kind))
+}
+
+// KindOf tells what raw could be by its looks alone: an opaque token by its
+// prefix, length and characters; a JWT by being three non-empty parts with a dot
+// between them. The kind of anything else is empty.
+func (f *Forms) KindOf(raw string) (kind authority.TokenKind, jwt bool) {
+	if len(raw) > maxToken {
+		return "", false
+	}
+	for _, p := range prefixes {
+		body, ok := strings.CutPrefix(raw, p.prefix)
+		if ok && len(body) == opaqueBody && isBase64URL(body) {
+			return p.kind, false
+		}
+	}
+	if _, _, _, ok := split(raw); ok {
+		return authority.KindAccess, true
+	}
+	return "", false
+}
+
+// split takes a compact JWS apart (RFC 7515 §3.1): exactly three parts, none empty.
+func split(raw string) (header, claims, signature string, ok bool) {
+	first, last := strings.IndexByte(raw, '.'), strings.LastIndexByte(raw, '.')
+	if first < 1 || last <= first+1 || last == len(raw)-1 {
+		return "", "", "", false
+	}
+	header, claims, signature = raw[:first], raw[first+1:last], raw[last+1:]
+	return header, claims, signature, strings.IndexByte(claims, '.') < 0
+}
+
+// isBase64URL reports whether s has no character outside the base64url alphabet
+// (RFC 4648 §5).
+func isBase64URL(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
