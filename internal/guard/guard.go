@@ -1,0 +1,220 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+// Accepted is one issuer whose tokens a guard takes.
+type Accepted struct {
+	Name     string             // of the realm or trust, as `accept` names it
+	Issuer   string             // its `iss`: what it vouches for must carry it; empty: not compared
+	Verifier authority.Verifier // who says what a credential is
+}
+
+// leeway is how far past its expiry a principal is let through. The verifier
+// judges expiry exactly; this is the most that any of them may grant.
+const leeway = 5 * time.Second
+
+// Guard is the compiled rule of one route. It is safe for concurrent use.
+type Guard struct {
+	accepted  []Accepted
+	audience  []string
+	scopes    []string
+	roles     []string
+	fields    []field
+	optional  bool
+	strip     bool   // of `credential`
+	challenge string // without an error code
+	now       authority.Clock
+}
+
+// New compiles a guard that asks the accepted issuers in this order. The
+// configuration was validated before; an error means one that cannot be served.
+// Without a clock it uses the system's.
+func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, error) {
+	if len(accepted) == 0 {
+		return nil, errors.New("guard: accepts nobody")
+	}
+	for i, a := range accepted {
+		if a.Name == "" || a.Verifier == nil {
+			return nil, errors.New("guard: an accepted issuer without a name or a verifier")
+		}
+		if slices.ContainsFunc(accepted[:i], func(b Accepted) bool { return a.Name == b.Name }) {
+			return nil, fmt.Errorf("guard: accepts %q twice", a.Name)
+		}
+	}
+	switch cfg.Login {
+	case "", "auto", "never":
+	default:
+		return nil, fmt.Errorf("guard: login %q is not served", cfg.Login)
+	}
+	switch cfg.Credential {
+	case "", "strip", "keep":
+	default:
+		return nil, fmt.Errorf("guard: credential is strip or keep, not %q", cfg.Credential)
+	}
+	for _, list := range [][]string{cfg.Audience, cfg.Scopes, cfg.Roles} {
+		// An empty word would be a demand that anybody or nobody meets.
+		if slices.Contains(list, "") {
+			return nil, errors.New("guard: an empty audience, scope or role")
+		}
+	}
+	fields, err := fieldsOf(cfg.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Guard{
+		accepted: slices.Clone(accepted),
+		audience: slices.Clone(cfg.Audience),
+		scopes:   slices.Clone(cfg.Scopes),
+		roles:    slices.Clone(cfg.Roles),
+		fields:   fields,
+		optional: cfg.Optional,
+		strip:    cfg.Credential != "keep",
+		// One challenge, for the first of the accepted: a client reads no second.
+		challenge: "Bearer realm=" + quoted(accepted[0].Name),
+		now:       now,
+	}, nil
+}
+
+// Headers returns the canonical names of the identity headers this guard sets.
+func (g *Guard) Headers() []string {
+	names := make([]string, len(g.fields))
+	for i, f := range g.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// Check judges a stripped request. It returns nil if the request passes, its
+// identity headers set and its credential removed as the configuration says;
+// else how to answer. A refused request carries no identity.
+func (g *Guard) Check(r *http.Request, st *Request) *Refusal {
+	refusal := g.check(r, st)
+	if refusal != nil {
+		st.withdraw(r.Header)
+	}
+	return refusal
+}
+
+func (g *Guard) check(r *http.Request, st *Request) *Refusal {
+	if !st.stripped {
+		return refuseMisuse()
+	}
+	if methodRefused(r) {
+		return refuseMethod()
+	}
+	st.seek(r.Header)
+	if g.strip {
+		st.dropCredential(r.Header)
+	}
+	switch st.found {
+	case foundMalformed:
+		return g.refuseMalformed()
+	case foundOversized:
+		return g.refuseToken(ReasonToken, "the token is too long", nil)
+	case foundNone:
+		if g.optional || isPreflight(r) {
+			g.removeHeaders(r.Header)
+			return nil
+		}
+		return g.refuseAnonymous()
+	}
+	if refusal := g.recognise(r.Context(), st); refusal != nil {
+		return refusal
+	}
+	if refusal := g.judge(&st.principal); refusal != nil {
+		return refusal
+	}
+	g.identify(r.Header, st)
+	return nil
+}
+
+// recognise finds out whose the credential is, unless an earlier guard knows it
+// from an issuer that this one accepts too.
+func (g *Guard) recognise(ctx context.Context, st *Request) *Refusal {
+	if st.known && slices.ContainsFunc(g.accepted, func(a Accepted) bool { return a.Name == st.source }) {
+		return nil
+	}
+	var unavailable, invalid error
+	for i := range g.accepted {
+		a := &g.accepted[i]
+		// Straight into the Request: a Principal is large, and copied once that way.
+		st.known = false
+		var err error
+		st.principal, err = a.Verifier.Verify(ctx, st.credential)
+		if err == nil {
+			err = a.fault(&st.principal, g.now)
+		}
+		if err == nil {
+			st.source, st.known = a.Name, true
+			return nil
+		}
+		if authority.KindOf(err) != authority.TokenInvalid {
+			unavailable = err
+		} else if invalid == nil {
+			invalid = err
+		}
+	}
+	st.principal = authority.Principal{}
+	if unavailable != nil {
+		return refuseUnavailable(ctx, unavailable)
+	}
+	public := "the token is not active"
+	if e, ok := errors.AsType[*authority.Error](invalid); ok && e.Public != "" {
+		public = e.Public
+	}
+	return g.refuseToken(ReasonToken, public, invalid)
+}
+
+// fault reports why a guard cannot take what a verifier vouched for. A verifier
+// that keeps its contract never gets here with an expired token or another's.
+func (a *Accepted) fault(p *authority.Principal, now authority.Clock) error {
+	public := ""
+	switch {
+	case p.Kind != authority.KindAccess && p.Kind != authority.KindPersonal:
+		public = "the token is not for use at a resource"
+	case a.Issuer != "" && p.Issuer != a.Issuer:
+		public = "the token is another issuer's"
+	case p.Expires <= 0 || now().Unix() > p.Expires+int64(leeway/time.Second):
+		public = "the token has expired"
+	default:
+		return nil
+	}
+	return &authority.Error{Kind: authority.TokenInvalid, Op: operation, Public: public}
+}
+
+// judge holds the route's demands against the facts, on every request: facts are
+// cached, demands never.
+func (g *Guard) judge(p *authority.Principal) *Refusal {
+	if !g.meant(p) {
+		return g.refuseToken(ReasonAudience, "the token is for another audience", nil)
+	}
+	if !p.Scopes.HasAll(g.scopes) {
+		return g.refuseScope()
+	}
+	if len(g.roles) > 0 && !p.Roles.HasAny(g.roles) {
+		return g.refuseRole()
+	}
+	return nil
+}
+
+// meant reports whether the token is for this route; a route that names no
+// audience takes only tokens whose audience is their own issuer.
+func (g *Guard) meant(p *authority.Principal) bool {
+	if len(g.audience) == 0 {
+		return p.Issuer != "" && p.Audience.Has(p.Issuer)
+	}
+	return p.Audience.HasAny(g.audience)
+}

@@ -1,0 +1,155 @@
+package guard
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// foldTable gives each byte of a header name the byte that CGI-like upstreams
+// cannot tell it from: letters lose their case, and whatever is neither letter
+// nor digit becomes '-', since such upstreams turn all of it into one '_'.
+var foldTable = func() (t [256]byte) {
+	for i := range t {
+		c := byte(i)
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			t[i] = c
+		case 'A' <= c && c <= 'Z':
+			t[i] = c + 'a' - 'A'
+		default:
+			t[i] = '-'
+		}
+	}
+	return t
+}()
+
+func fold(name string) string {
+	b := make([]byte, len(name))
+	for i := range b {
+		b[i] = foldTable[name[i]]
+	}
+	return string(b)
+}
+
+// foldsTo reports whether name folds to folded, which has the same length.
+func foldsTo(name, folded string) bool {
+	// From the end: X-Forwarded-… and X-Auth-Request-… differ there.
+	for i := len(name) - 1; i >= 0; i-- {
+		if foldTable[name[i]] != folded[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Names is the folded set of identity header names: what no client may send.
+type Names struct {
+	byLength [][]string
+}
+
+// NewNames returns the set of all presets' names and the given ones: the headers
+// of every identity map in the configuration.
+func NewNames(headers ...string) *Names {
+	n := new(Names)
+	for _, preset := range Presets() {
+		fields, _ := PresetHeaders(preset)
+		for _, f := range fields {
+			n.add(f.Name)
+		}
+	}
+	for _, name := range headers {
+		n.add(name)
+	}
+	return n
+}
+
+func (n *Names) add(name string) {
+	if name == "" || n.Has(name) {
+		return
+	}
+	for len(n.byLength) <= len(name) {
+		n.byLength = append(n.byLength, nil)
+	}
+	n.byLength[len(name)] = append(n.byLength[len(name)], fold(name))
+}
+
+// Has reports whether an upstream could read name as one of the set.
+func (n *Names) Has(name string) bool {
+	if len(name) >= len(n.byLength) {
+		return false
+	}
+	for _, folded := range n.byLength[len(name)] {
+		if foldsTo(name, folded) {
+			return true
+		}
+	}
+	return false
+}
+
+// Strip removes inbound identity from the request: header fields, trailer fields
+// declared or not, and their names in the lists of Connection and Trailer. It
+// acts once per Request, so that it takes nothing that a guard has set.
+func (n *Names) Strip(r *http.Request, st *Request) {
+	if st.stripped {
+		return
+	}
+	st.stripped = true
+	for name, values := range r.Header {
+		switch {
+		case n.Has(name):
+			delete(r.Header, name)
+		case name == "Connection", name == "Trailer":
+			// A proxy removes the fields that Connection names (RFC 9110 §7.6.1), and
+			// does so after us: a client must not aim that at what we set.
+			n.prune(r.Header, name, values)
+		}
+	}
+	n.deleteFrom(r.Trailer)
+	if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || r.Trailer != nil) {
+		r.Body = &body{ReadCloser: r.Body, names: n, request: r}
+	}
+}
+
+func (n *Names) deleteFrom(h http.Header) {
+	for name := range h {
+		if n.Has(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// prune takes the names of the set out of a comma-separated list of names.
+func (n *Names) prune(h http.Header, field string, values []string) {
+	if !n.listed(values) {
+		return
+	}
+	var kept []string
+	for _, v := range values {
+		for element := range strings.SplitSeq(v, ",") {
+			if element = trim(element); element != "" && !n.Has(element) {
+				kept = append(kept, element)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, field)
+		return
+	}
+	h[field] = []string{strings.Join(kept, ", ")}
+}
+
+func (n *Names) listed(values []string) bool {
+	for _, v := range values {
+		for element := range strings.SplitSeq(v, ",") {
+			if n.Has(trim(element)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trim removes what proxies trim from the elements of a list: spaces, tabs and
+// line ends.
+func trim(s string) string { return textproto.TrimString(s) }

@@ -1,0 +1,178 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+)
+
+// Reason is why a guard refused, for metrics and the audit log.
+type Reason string
+
+// The reasons.
+const (
+	ReasonMethod       Reason = "method"        // CONNECT or TRACE
+	ReasonNoCredential Reason = "no_credential" // nothing presented
+	ReasonMalformed    Reason = "malformed"     // not exactly one bearer credential
+	ReasonToken        Reason = "token"         // not active, or not for a guard
+	ReasonAudience     Reason = "audience"      // meant for another resource
+	ReasonScope        Reason = "scope"         // lacks a scope
+	ReasonRole         Reason = "role"          // has none of the roles
+	ReasonUnavailable  Reason = "unavailable"   // nobody could say
+	ReasonCanceled     Reason = "canceled"      // the client went away first
+	ReasonMisuse       Reason = "misuse"        // the request was not stripped
+)
+
+// Refusal is how a guard answers a request that does not pass.
+type Refusal struct {
+	Status int         // 400, 401, 403, 405 or 503
+	Header http.Header // what the answer carries: Cache-Control, and WWW-Authenticate, Retry-After or Allow
+	Reason Reason
+	Err    *authority.Error // for the log; holds no credential
+}
+
+// Canceled reports whether the client had gone before it could be answered: no
+// fault of anybody's, and no news for a log.
+func (r *Refusal) Canceled() bool { return r.Reason == ReasonCanceled }
+
+// retryAfter is said when the verifier does not say itself when to come again.
+const retryAfter = 5 * time.Second
+
+// allow is what a guarded route lets through to the upstream; which of them the
+// upstream answers only it knows (RFC 9110 §10.2.1).
+const allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+const operation = "guard"
+
+func newRefusal(status int, reason Reason, err *authority.Error) *Refusal {
+	err.Op = operation
+	return &Refusal{
+		Status: status, Reason: reason, Err: err,
+		Header: http.Header{"Cache-Control": {"no-store"}},
+	}
+}
+
+func (r *Refusal) with(header, value string) *Refusal {
+	r.Header.Set(header, value)
+	return r
+}
+
+func refuseMethod() *Refusal {
+	return newRefusal(http.StatusMethodNotAllowed, ReasonMethod,
+		&authority.Error{Kind: authority.Invalid, Public: "the method is not allowed"}).with("Allow", allow)
+}
+
+func refuseMisuse() *Refusal {
+	return newRefusal(http.StatusServiceUnavailable, ReasonMisuse,
+		&authority.Error{Kind: authority.Internal, Err: errors.New("identity was not stripped before the check")}).
+		with("Retry-After", seconds(retryAfter))
+}
+
+// refuseUnavailable answers what nobody could judge: no challenge, since a client
+// would throw a good token away on one.
+func refuseUnavailable(ctx context.Context, cause error) *Refusal {
+	if err := ctx.Err(); err != nil {
+		return newRefusal(http.StatusServiceUnavailable, ReasonCanceled,
+			&authority.Error{Kind: authority.Unavailable, Err: err})
+	}
+	wait := retryAfter
+	if e, ok := errors.AsType[*authority.Error](cause); ok && e.RetryAfter > 0 {
+		wait = e.RetryAfter
+	}
+	return newRefusal(http.StatusServiceUnavailable, ReasonUnavailable,
+		&authority.Error{Kind: authority.KindOf(cause), RetryAfter: wait, Err: cause}).
+		with("Retry-After", seconds(wait))
+}
+
+// refuseAnonymous challenges without an error code (RFC 6750 §3.1: "If the request
+// lacks any authentication information").
+func (g *Guard) refuseAnonymous() *Refusal {
+	return newRefusal(http.StatusUnauthorized, ReasonNoCredential,
+		&authority.Error{Kind: authority.TokenInvalid, Public: "no credential"}).
+		with("WWW-Authenticate", g.challenge)
+}
+
+func (g *Guard) refuseMalformed() *Refusal {
+	const public = "the request must carry exactly one Authorization field of the form: Bearer <token>"
+	return newRefusal(http.StatusBadRequest, ReasonMalformed,
+		&authority.Error{Kind: authority.Invalid, Public: public}).
+		with("WWW-Authenticate", g.challengeWith("invalid_request", public))
+}
+
+// refuseToken answers a credential that is not active or not meant for us
+// (RFC 6750 §3.1: invalid_token).
+func (g *Guard) refuseToken(reason Reason, public string, cause error) *Refusal {
+	return newRefusal(http.StatusUnauthorized, reason,
+		&authority.Error{Kind: authority.TokenInvalid, Public: public, Err: cause}).
+		with("WWW-Authenticate", g.challengeWith("invalid_token", public))
+}
+
+// refuseScope names the scopes the route demands, all of them (RFC 6750 §3).
+func (g *Guard) refuseScope() *Refusal {
+	const public = "the token lacks a scope that this resource demands"
+	return newRefusal(http.StatusForbidden, ReasonScope,
+		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
+		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public)+
+			", scope="+quoted(strings.Join(g.scopes, " ")))
+}
+
+// refuseRole does not name the roles: which there are is the operator's affair,
+// and unlike a scope no client can ask for one.
+func (g *Guard) refuseRole() *Refusal {
+	const public = "the caller has no role that this resource demands"
+	return newRefusal(http.StatusForbidden, ReasonRole,
+		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
+		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public))
+}
+
+func (g *Guard) challengeWith(code, description string) string {
+	return g.challenge + `, error="` + code + `", error_description="` + describe(description) + `"`
+}
+
+// quoted writes s as a quoted-string (RFC 9110 §5.6.4), with '?' for what is not
+// printable ASCII.
+func quoted(s string) string {
+	b := append(make([]byte, 0, len(s)+2), '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ' || c > '~':
+			b = append(b, '?')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(append(b, '"'))
+}
+
+// maxDescription bounds error_description, in bytes.
+const maxDescription = 200
+
+// describe brings s into the characters of error_description (RFC 6750 §3:
+// %x20-21 / %x23-5B / %x5D-7E).
+func describe(s string) string {
+	b := make([]byte, 0, min(len(s), maxDescription))
+	for i := range min(len(s), maxDescription) {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			c = '\''
+		case c < ' ' || c > '~':
+			c = '?'
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+// seconds writes a delay in whole seconds, rounded up, at least one
+// (RFC 9110 §10.2.3).
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
+}

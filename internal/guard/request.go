@@ -1,0 +1,99 @@
+package guard
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+)
+
+// Request is what is kept of one HTTP request between the handlers that it meets:
+// whether it was stripped, its credential and its principal. The door keeps one,
+// zero at first, for the life of the request; handlers meet it one after another.
+// However it is printed, it tells nothing.
+type Request struct {
+	stripped bool
+	sought   bool // the Authorization field was read
+	known    bool // principal is set and no guard has refused since
+	found    found
+
+	credential    string
+	authorization string // the field the credential came in
+	source        string // Accepted.Name of the verifier that vouched
+	principal     authority.Principal
+
+	setBy  *Guard    // whose identity headers stand
+	values [4]string // backing of the headers: a preset has four
+}
+
+// Principal returns whom the guards that the request met so far recognised, false
+// if it is anonymous or was refused. The principal must not be changed.
+func (st *Request) Principal() (*authority.Principal, bool) {
+	if st == nil || !st.known {
+		return nil, false
+	}
+	return &st.principal, true
+}
+
+// seek reads the Authorization field the first time it is called.
+func (st *Request) seek(h http.Header) {
+	if st.sought {
+		return
+	}
+	st.sought = true
+	st.credential, st.found = find(h)
+	if st.found != foundNone && len(h["Authorization"]) == 1 {
+		st.authorization = h["Authorization"][0]
+	}
+}
+
+// dropCredential removes the field that held the client's credential, but not
+// one that an operator's handler put in its place meanwhile.
+func (st *Request) dropCredential(h http.Header) {
+	if st.found == foundNone {
+		return
+	}
+	fields, ok := h["Authorization"]
+	if ok && (len(fields) != 1 || fields[0] == st.authorization) {
+		delete(h, "Authorization")
+	}
+}
+
+// unset removes the identity headers that stand.
+func (st *Request) unset(h http.Header) {
+	if st.setBy == nil {
+		return
+	}
+	st.setBy.removeHeaders(h)
+	st.setBy = nil
+}
+
+// withdraw makes the request anonymous again.
+func (st *Request) withdraw(h http.Header) {
+	st.unset(h)
+	if st.known {
+		st.known, st.source, st.principal = false, "", authority.Principal{}
+	}
+}
+
+const redacted = "guard.Request(redacted)"
+
+// String tells nothing: the request holds a credential.
+func (Request) String() string { return redacted }
+
+// GoString tells nothing.
+func (Request) GoString() string { return redacted }
+
+// Format tells nothing, whatever the verb.
+func (Request) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
+
+// LogValue tells nothing.
+func (Request) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText tells nothing.
+func (Request) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalJSON tells nothing.
+func (Request) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
