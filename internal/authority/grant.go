@@ -51,12 +51,12 @@ func (a *Authority) grant(ctx context.Context, op string, r *Realm, c *Client, q
 	if err != nil {
 		return TokenGrant{}, err
 	}
-	return a.hand(ctx, op, q.GrantType, issue{realm: r, client: c, subject: c.Subject, scopes: scopes, audience: audience})
+	return a.hand(ctx, q.GrantType, issue{realm: r, client: c, subject: c.Subject, scopes: scopes, audience: audience})
 }
 
 // hand makes the access token. A JWT writes no row; an opaque one is stored before
 // it is answered.
-func (a *Authority) hand(ctx context.Context, op, grant string, i issue) (TokenGrant, error) {
+func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant, error) {
 	r, id := i.realm, secret.UUID()
 	now := a.clock()
 	expires := now.Add(r.AccessLife)

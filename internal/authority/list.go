@@ -2,6 +2,7 @@ package authority
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -57,12 +58,7 @@ func (l List) Has(text string) bool {
 
 // HasAny reports whether one of the texts is in the list.
 func (l List) HasAny(texts []string) bool {
-	for _, t := range texts {
-		if l.Has(t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(texts, l.Has)
 }
 
 // HasAll reports whether all of the texts are in the list.

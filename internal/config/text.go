@@ -31,25 +31,29 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete or change to make a into b.
+// distance counts the letters to insert, delete, change or swap with their
+// neighbour to make a into b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		row := make([]int, len(b)+1)
 		row[0] = i + 1
 		for j := range len(b) {
-			change := diagonal
+			change := last[j]
 			if a[i] != b[j] {
 				change++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
+			row[j+1] = min(change, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
+		before, last = last, row
 	}
-	return row[len(b)]
+	return last[len(b)]
 }
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
@@ -125,9 +129,10 @@ func (ck *checker) oneOf(path, what, block, s string, known ...string) {
 	ck.fault(path, "%s must be %s, not %q", what, must, s)
 }
 
-func (ck *checker) between(path, what string, d, least, most Duration) bool {
-	if d < least || d > most {
-		ck.fault(path, "%s must be between %s and %s, not %s", what, least, most, d)
+// between checks that d is at least a second and at most most.
+func (ck *checker) between(path, what string, d, most Duration) bool {
+	if d < second || d > most {
+		ck.fault(path, "%s must be between %s and %s, not %s", what, second, most, d)
 		return false
 	}
 	return true

@@ -66,7 +66,7 @@ func (ck *checker) cache(c Cache) {
 		ck.fault("cache.max_size", "max_size must be between 1MiB and 1TiB, not %s", c.MaxSize)
 	}
 	switch {
-	case !ck.between("cache.max_ttl", "max_ttl", c.MaxTTL, second, hour):
+	case !ck.between("cache.max_ttl", "max_ttl", c.MaxTTL, hour):
 	case c.NegativeTTL > c.MaxTTL:
 		ck.fault("cache.negative_ttl", "negative_ttl (%s) must not be longer than max_ttl (%s)", c.NegativeTTL, c.MaxTTL)
 	case c.NegativeTTL <= 0:
@@ -86,7 +86,7 @@ func (ck *checker) realm(at string, r *Realm) {
 	}
 	ck.oneOf(at+".signing_alg", "signing_alg", "signing_alg", r.SigningAlg, "ES256", "RS256", "EdDSA")
 	ck.oneOf(at+".access_token.format", "access_token", "access_token", r.AccessToken.Format, "jwt", "opaque")
-	ck.between(at+".access_token.lifetime", "lifetime of access tokens", r.AccessToken.Lifetime, second, day)
+	ck.between(at+".access_token.lifetime", "lifetime of access tokens", r.AccessToken.Lifetime, day)
 	ck.lives(at, r)
 	if len(r.Clients) > maxClients || len(r.Users) > maxUsers || len(r.Resources) > maxResources {
 		ck.fault(at, "more than %d clients, %d users or %d resources", maxClients, maxUsers, maxResources)
@@ -111,12 +111,12 @@ func (ck *checker) realmName(at, name string) {
 func (ck *checker) lives(at string, r *Realm) {
 	const most = 3650 * day
 	refresh := r.RefreshToken
-	if ck.between(at+".refresh_token.lifetime", "lifetime of refresh tokens", refresh.Lifetime, second, most) {
+	if ck.between(at+".refresh_token.lifetime", "lifetime of refresh tokens", refresh.Lifetime, most) {
 		if refresh.Grace <= 0 || refresh.Grace > 5*minute || refresh.Grace >= refresh.Lifetime {
 			ck.fault(at+".refresh_token.grace", "grace must be more than 0, at most 5m and less than the lifetime, not %s", refresh.Grace)
 		}
 	}
-	ck.between(at+".session.absolute", "absolute end of sessions", r.Session.Absolute, second, most)
+	ck.between(at+".session.absolute", "absolute end of sessions", r.Session.Absolute, most)
 }
 
 func (ck *checker) resources(at string, r *Realm) {

@@ -1,0 +1,211 @@
+package introspect
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// The defaults of Options.
+const (
+	DefaultMaxSize       = 64 << 20 // bytes
+	DefaultMaxTTL        = 30 * time.Second
+	DefaultNegativeTTL   = 2 * time.Second
+	DefaultMaxLookups    = 256
+	DefaultLookupTimeout = 10 * time.Second
+)
+
+// Options bound a Cache. A field that is zero has its default.
+type Options struct {
+	MaxSize       int64           // bytes the verdicts may take, with all that ristretto adds
+	MaxTTL        time.Duration   // longest life of a verdict, from the start of its lookup
+	NegativeTTL   time.Duration   // life of the verdict "not active"
+	MaxLookups    int             // lookups in flight at a time, per verifier
+	LookupTimeout time.Duration   // longest time of a lookup, waiting for its turn included
+	Clock         authority.Clock // wall clock that token expiry is judged by
+	Logger        *slog.Logger    // hears of verifiers that panic
+
+	elapsed func() time.Duration       // time since the cache was made; tests hand in their own
+	key     func(secret.Digest) uint64 // ristretto's key of a digest; tests make it collide
+}
+
+// Cache remembers verdicts for any number of verifiers. It is safe for
+// concurrent use.
+type Cache struct {
+	good *ristretto.Cache[uint64, string] // verdicts "active"
+	bad  *ristretto.Cache[uint64, string] // verdicts "not active", apart: a flood of them evicts only them
+
+	words   words
+	endings *endings
+	flights flights
+	counts  counts
+
+	maxTTL      atomic.Int64 // nanoseconds
+	negativeTTL atomic.Int64 // nanoseconds
+
+	maxLookups    int
+	lookupTimeout time.Duration
+	logger        *slog.Logger
+	key           func(secret.Digest) uint64
+	start         time.Time
+	clock         authority.Clock      // nil: time.Now, read once for both clocks
+	elapsed       func() time.Duration // used with clock
+	hashers       sync.Pool
+
+	life context.Context // ends with Close; lookups in flight end with it
+	end  context.CancelFunc
+	gate sync.RWMutex // Close must not run beside a Set: ristretto would send on a closed channel
+}
+
+var _ authority.Endings = (*Cache)(nil)
+
+// New makes an empty cache. The caller closes it. Errors: limits that are negative.
+func New(o Options) (*Cache, error) {
+	if o.MaxSize < 0 || o.MaxTTL < 0 || o.NegativeTTL < 0 || o.MaxLookups < 0 || o.LookupTimeout < 0 {
+		return nil, errors.New("verdict cache: a limit is negative")
+	}
+	c := &Cache{
+		maxLookups:    orDefault(o.MaxLookups, DefaultMaxLookups),
+		lookupTimeout: orDefault(o.LookupTimeout, DefaultLookupTimeout),
+		logger:        o.Logger,
+		key:           o.key,
+		start:         time.Now(),
+		clock:         o.Clock,
+		elapsed:       o.elapsed,
+	}
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	if c.key == nil {
+		c.key = keyOf
+	}
+	if c.elapsed == nil {
+		c.elapsed = func() time.Duration { return time.Since(c.start) }
+	} else if c.clock == nil {
+		c.clock = time.Now
+	}
+	c.hashers.New = func() any { return newHasher() }
+	c.words.init()
+	c.flights.table = make(map[secret.Digest]*flight)
+	c.life, c.end = context.WithCancel(context.Background())
+	c.endings = newEndings(func() time.Duration { return c.now().age })
+
+	good, bad := split(orDefault(o.MaxSize, DefaultMaxSize))
+	var err error
+	if c.good, err = newPart(good); err != nil {
+		c.end()
+		return nil, fmt.Errorf("verdict cache: %w", err)
+	}
+	if c.bad, err = newPart(bad); err != nil {
+		c.end()
+		c.good.Close()
+		return nil, fmt.Errorf("verdict cache: %w", err)
+	}
+	c.SetLimits(o.MaxSize, o.MaxTTL, o.NegativeTTL)
+	return c, nil
+}
+
+func orDefault[T int | int64 | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// Shares of max_size.
+const (
+	tablesShare   = 64       // one part in so many: ristretto's frequency tables, see newPart
+	negativeShare = 16       // one part in so many: verdicts "not active"
+	minPart       = 64 << 10 // bytes; a part smaller than this holds too little to be of use
+	typicalCost   = 512      // bytes of an entry; only the size of the frequency tables hangs on it
+)
+
+// split divides max_size between the verdicts "active" and "not active".
+func split(maxSize int64) (int64, int64) {
+	bad := max(maxSize/negativeShare, minPart)
+	return max(maxSize-maxSize/tablesShare-bad, minPart), bad
+}
+
+// newPart makes a ristretto cache of so many bytes. With two counters for each
+// typical entry its frequency tables take a 64th of that. Each hit updates them at
+// random places, so larger ones, that fall out of the processor's cache, would
+// cost every request more than a better choice of victims is worth.
+func newPart(size int64) (*ristretto.Cache[uint64, string], error) {
+	return ristretto.NewCache(&ristretto.Config[uint64, string]{
+		NumCounters:        max(2*size/typicalCost, 1024),
+		MaxCost:            size,
+		BufferItems:        64,
+		IgnoreInternalCost: true, // the cost we pass counts it, see entryOverhead
+		KeyToHash:          func(k uint64) (uint64, uint64) { return k, 0 },
+	})
+}
+
+// keyOf is the key of a digest: its first eight bytes, which are as good as any hash.
+func keyOf(d secret.Digest) uint64 { return binary.LittleEndian.Uint64(d[:]) }
+
+// SetLimits applies the limits of a new configuration without emptying the cache;
+// zero means the default. A shorter max_ttl holds at once for what is cached, a
+// longer one for what comes. A smaller max_size holds from the next verdict on.
+func (c *Cache) SetLimits(maxSize int64, maxTTL, negativeTTL time.Duration) {
+	good, bad := split(orDefault(maxSize, DefaultMaxSize))
+	c.good.UpdateMaxCost(good)
+	c.bad.UpdateMaxCost(bad)
+	maxTTL = orDefault(maxTTL, DefaultMaxTTL)
+	c.maxTTL.Store(int64(maxTTL))
+	c.negativeTTL.Store(int64(orDefault(negativeTTL, DefaultNegativeTTL)))
+	// A lookup may take its whole time and its verdict lives from its start.
+	c.endings.retain.Store(int64(maxTTL + c.lookupTimeout))
+}
+
+// End makes every verdict worthless that hangs on one of the tags and whose
+// lookup began before End returned.
+func (c *Cache) End(tags ...authority.Tag) { c.endings.end(tags) }
+
+// Close ends the lookups in flight, waits for them no longer than a lookup may
+// take, and frees the memory. Call it after the last Verify returned; a later one
+// answers Unavailable.
+func (c *Cache) Close() {
+	if !c.flights.close() {
+		return
+	}
+	c.end()
+	landed := make(chan struct{})
+	go func() {
+		c.flights.landing.Wait()
+		close(landed)
+	}()
+	patience := time.NewTimer(c.lookupTimeout)
+	defer patience.Stop()
+	select {
+	case <-landed:
+	case <-patience.C: // a verifier ignores its context; its answer will be dropped
+	}
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	c.good.Close()
+	c.bad.Close()
+}
+
+// instant is a moment on both clocks.
+type instant struct {
+	unix int64         // wall clock, seconds; judges token expiry
+	age  time.Duration // monotonic, since the cache was made; judges the life of verdicts
+}
+
+func (c *Cache) now() instant {
+	if c.clock == nil {
+		t := time.Now()
+		return instant{t.Unix(), t.Sub(c.start)}
+	}
+	return instant{c.clock().Unix(), c.elapsed()}
+}

@@ -1,0 +1,296 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+func TestSecondCallIsAnsweredFromTheCache(t *testing.T) {
+	c, covered := newCache(t, Options{}), knows()
+	v := c.Verifier(idOf("main"), covered)
+	first := mustPass(t, v, "alice")
+	settled(t, c)
+	second := mustPass(t, v, "alice")
+	covered.times(t, 1, "after two calls")
+	if first != second {
+		t.Errorf("looked up %+v, cached %+v", first, second)
+	}
+	mustPass(t, v, "bob")
+	covered.times(t, 2, "after another credential")
+	if s := c.Stats(); s.Hits != 1 || s.Misses != 2 || s.Lookups != 2 || s.Bytes == 0 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+// What was looked up while max_ttl was 30 s and negative_ttl 2 s, at which moment
+// it is used again, and whether that takes another lookup.
+func TestLifeOfAVerdict(t *testing.T) {
+	expiresIn := func(d time.Duration) func() (authority.Principal, error) {
+		return func() (authority.Principal, error) {
+			p := principalOf("alice")
+			p.Expires = time.Now().Add(d).Unix()
+			return p, nil
+		}
+	}
+	fails := func(err error) func() (authority.Principal, error) {
+		return func() (authority.Principal, error) { return authority.Principal{}, err }
+	}
+	for _, tc := range []struct {
+		name    string
+		answer  func() (authority.Principal, error)
+		takes   time.Duration // how long the lookup takes
+		after   time.Duration // from its end
+		lookups int64
+	}{
+		{"at once", expiresIn(time.Hour), 0, 0, 1},
+		{"within max_ttl", expiresIn(time.Hour), 0, 30*time.Second - 1, 1},
+		{"at max_ttl", expiresIn(time.Hour), 0, 30 * time.Second, 2},
+		{"life counts from the lookup's start", expiresIn(time.Hour), 5 * time.Second, 25 * time.Second, 2},
+		{"a slow lookup is kept for the rest", expiresIn(time.Hour), 5 * time.Second, 25*time.Second - 1, 1},
+		{"before the token's expiry", expiresIn(10 * time.Second), 0, 10*time.Second - 1, 1},
+		{"at the token's expiry", expiresIn(10 * time.Second), 0, 10 * time.Second, 2},
+		{"expired while it was looked up", expiresIn(0), 0, 0, 2},
+		{"without an expiry", func() (authority.Principal, error) {
+			p := principalOf("alice")
+			p.Expires = 0
+			return p, nil
+		}, 0, 0, 2},
+		{"far expiry", func() (authority.Principal, error) {
+			p := principalOf("alice")
+			p.Expires = 1<<63 - 1
+			return p, nil
+		}, 0, 29 * time.Second, 1},
+		{"too big to keep", func() (authority.Principal, error) {
+			p := principalOf("alice")
+			p.Roles = authority.ListOf(strings.Repeat("r", maxBlock))
+			return p, nil
+		}, 0, 0, 2},
+		{"not active", fails(notActive("")), 0, 2*time.Second - 1, 1},
+		{"not active, at negative_ttl", fails(notActive("")), 0, 2 * time.Second, 2},
+		{"not active, wrapped", fails(errors.Join(notActive(""))), 0, time.Second, 1},
+		{"not active, looked up too long", fails(notActive("")), 2 * time.Second, 0, 2},
+		{"not active, with a long text", fails(notActive(strings.Repeat("x", maxPublic+1))), 0, 0, 2},
+		{"unavailable", fails(&authority.Error{Kind: authority.Unavailable}), 0, 0, 2},
+		{"internal", fails(&authority.Error{Kind: authority.Internal}), 0, 0, 2},
+		{"of no kind", fails(errors.New("odd")), 0, 0, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCache(t, Options{MaxTTL: 30 * time.Second, NegativeTTL: 2 * time.Second})
+				covered := &counter{answer: func(context.Context, string) (authority.Principal, error) {
+					p, err := tc.answer()
+					time.Sleep(tc.takes)
+					return p, err
+				}}
+				v := c.Verifier(idOf("main"), covered)
+				first, firstErr := v.Verify(t.Context(), "alice")
+				synctest.Wait()
+				time.Sleep(tc.after)
+				second, secondErr := v.Verify(t.Context(), "alice")
+				covered.times(t, tc.lookups, "after two calls")
+				if tc.lookups == 1 && first != second {
+					t.Errorf("looked up %+v, cached %+v", first, second)
+				}
+				if (firstErr == nil) != (secondErr == nil) || authority.KindOf(firstErr) != authority.KindOf(secondErr) {
+					t.Errorf("first %v, then %v", firstErr, secondErr)
+				}
+			})
+		})
+	}
+}
+
+func TestRememberedRefusalKeepsItsText(t *testing.T) {
+	c, covered := newCache(t, Options{}), refuses(notActive("the token has expired"))
+	v := c.Verifier(idOf("main"), covered)
+	for range 2 {
+		if e := mustFail(t, v, "old", authority.TokenInvalid); e.Public != "the token has expired" {
+			t.Errorf("public text %q", e.Public)
+		}
+		settled(t, c)
+	}
+	covered.times(t, 1, "after two calls")
+	if s := c.Stats(); s.NegativeHits != 1 || s.Hits != 0 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+func TestOversizeCredentialIsNotLookedUp(t *testing.T) {
+	c, covered := newCache(t, Options{}), knows()
+	v := c.Verifier(idOf("main"), covered)
+	mustFail(t, v, strings.Repeat("x", maxCredential+1), authority.TokenInvalid)
+	covered.times(t, 0, "after a credential over the limit")
+	mustPass(t, v, strings.Repeat("x", 1000))
+}
+
+// Attack 66: an entry lives past its token's own `exp`, since the clock that
+// counts the entry's life is slow or stands still. Expiry is read from the wall
+// clock at every use.
+func TestAttackEntryOutlivesItsToken(t *testing.T) {
+	clock, covered := newClocks(), knows()
+	expires := clock.wall.Add(time.Minute)
+	covered.answer = func(_ context.Context, credential string) (authority.Principal, error) {
+		p := principalOf(credential)
+		p.Expires = expires.Unix()
+		return p, nil
+	}
+	c := newCache(t, clock.options(Options{MaxTTL: time.Hour}))
+	v := c.Verifier(idOf("main"), covered)
+	mustPass(t, v, "alice")
+	settled(t, c)
+	clock.move(58*time.Second, 0)
+	mustPass(t, v, "alice")
+	covered.times(t, 1, "before the token's expiry")
+	clock.move(3*time.Second, 0)
+	covered.answer = refuses(notActive("expired")).answer
+	mustFail(t, v, "alice", authority.TokenInvalid)
+	covered.times(t, 2, "after the token's expiry")
+}
+
+// The wall clock is set back by a day: the life of entries does not grow by it.
+func TestLifeIsMonotonic(t *testing.T) {
+	clock, covered := newClocks(), knows()
+	c := newCache(t, clock.options(Options{MaxTTL: 30 * time.Second}))
+	v := c.Verifier(idOf("main"), covered)
+	mustPass(t, v, "alice")
+	settled(t, c)
+	clock.move(-24*time.Hour, 30*time.Second)
+	mustPass(t, v, "alice")
+	covered.times(t, 2, "max_ttl later, a day earlier")
+}
+
+func TestReloadKeepsWarmWhatDidNotChange(t *testing.T) {
+	c := newCache(t, Options{})
+	old, fresh := knows(), knows()
+	mustPass(t, c.Verifier(idOf("block"), old), "alice")
+	settled(t, c)
+	mustPass(t, c.Verifier(idOf("block"), fresh), "alice")
+	fresh.times(t, 0, "the block is the same")
+	mustPass(t, c.Verifier(idOf("changed block"), fresh), "alice")
+	fresh.times(t, 1, "the block changed")
+}
+
+// Attack 70: a reload narrows what is allowed. A changed block makes its verdicts
+// unreachable, in the same moment and also for those who hold a warm token.
+func TestAttackReloadDeletesAnIssuersUser(t *testing.T) {
+	c := newCache(t, Options{})
+	before := c.Verifier(idOf("realm main with user alice"), knows())
+	mustPass(t, before, "alice")
+	settled(t, c)
+	mustPass(t, before, "alice")
+	after := c.Verifier(idOf("realm main"), refuses(notActive("")))
+	mustFail(t, after, "alice", authority.TokenInvalid)
+}
+
+func TestReloadOfLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, covered := newCache(t, Options{MaxTTL: time.Minute}), knows()
+		v := c.Verifier(idOf("main"), covered)
+		mustPass(t, v, "alice")
+		synctest.Wait()
+		time.Sleep(20 * time.Second)
+		c.SetLimits(0, 25*time.Second, 0)
+		mustPass(t, v, "alice")
+		covered.times(t, 1, "a shorter max_ttl that is not over")
+		c.SetLimits(0, 15*time.Second, 0)
+		mustPass(t, v, "alice")
+		covered.times(t, 2, "a shorter max_ttl that is over")
+		synctest.Wait()
+		c.SetLimits(0, time.Hour, 0)
+		time.Sleep(14 * time.Second)
+		mustPass(t, v, "alice")
+		covered.times(t, 2, "a longer max_ttl, within the first")
+		time.Sleep(2 * time.Second)
+		mustPass(t, v, "alice")
+		covered.times(t, 3, "a longer max_ttl does not lengthen what was cached")
+	})
+}
+
+func TestNegativeLimits(t *testing.T) {
+	for _, o := range []Options{
+		{MaxSize: -1}, {MaxTTL: -1}, {NegativeTTL: -1}, {MaxLookups: -1}, {LookupTimeout: -1},
+	} {
+		if c, err := New(o); err == nil {
+			c.Close()
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+}
+
+// The smallest cache still works, and a nearly full one answers all the same.
+func TestTinyCache(t *testing.T) {
+	c, covered := newCache(t, Options{MaxSize: 1}), knows()
+	v := c.Verifier(idOf("main"), covered)
+	for name := range strings.SplitSeq("a b c d e f g h", " ") {
+		mustPass(t, v, name)
+	}
+	settled(t, c)
+	mustPass(t, v, "h")
+	covered.times(t, 8, "after nine calls")
+}
+
+// Two credentials whose digests meet in ristretto's 64 bits: each gets its own
+// facts, always.
+func TestCollidingKeysNeverMixPrincipals(t *testing.T) {
+	c := newCache(t, Options{key: func(secret.Digest) uint64 { return 42 }})
+	v := c.Verifier(idOf("main"), knows())
+	refusing := c.Verifier(idOf("other"), refuses(notActive("no")))
+	for range 50 {
+		for _, name := range []string{"alice", "bob", "carol"} {
+			mustPass(t, v, name)
+			mustFail(t, refusing, name, authority.TokenInvalid)
+		}
+	}
+}
+
+// Attack 69: a request alters the principal it was given; the next one must not
+// see it.
+func TestAttackCallerAltersThePrincipal(t *testing.T) {
+	c := newCache(t, Options{})
+	v := c.Verifier(idOf("main"), knows())
+	for range 3 {
+		p := mustPass(t, v, "alice")
+		if p.Roles.Has("root") || p.Account != "account-of-alice" {
+			t.Fatal("another caller's change came through")
+		}
+		p.Roles = authority.ListOf("root")
+		p.Account = "account-of-root"
+		settled(t, c)
+	}
+}
+
+// Attack 63: a token proven on one route is used on another. The cache hands out
+// the same facts to both and no decision, so each route judges for itself.
+func TestAttackProvenOnAnotherRoute(t *testing.T) {
+	c := newCache(t, Options{})
+	routeA, routeB := c.Verifier(idOf("main"), knows()), c.Verifier(idOf("main"), knows())
+	a := mustPass(t, routeA, "alice")
+	settled(t, c)
+	b := mustPass(t, routeB, "alice")
+	if a != b || !b.Scopes.HasAll([]string{"openid", "email"}) || b.Scopes.Has("admin") {
+		t.Errorf("route A saw %+v, route B %+v", a, b)
+	}
+	// The same token at a guard of another issuer is another question.
+	mustFail(t, c.Verifier(idOf("another issuer"), refuses(notActive(""))), "alice", authority.TokenInvalid)
+}
+
+func TestClosed(t *testing.T) {
+	c, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := c.Verifier(idOf("main"), knows())
+	mustPass(t, v, "alice")
+	c.Close()
+	c.Close()
+	mustFail(t, v, "alice", authority.Unavailable)
+	c.SetLimits(0, 0, 0)
+	c.End(authority.Tag{Kind: authority.TagRealm, Realm: testRealm, ID: testRealm})
+	_ = c.Stats()
+}

@@ -1,0 +1,260 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+const (
+	opVerify = "verify credential"
+	// linger is how long a landed flight may be joined when ristretto dropped its
+	// verdict.
+	linger = 100 * time.Millisecond
+	// maxLingering bounds the landed flights; more are forgotten at once, which
+	// costs a second lookup and nothing else.
+	maxLingering = 4096
+)
+
+// flight is one lookup and those who wait for it.
+type flight struct {
+	digest  secret.Digest
+	serial  uint64          // flights of a later serial began later
+	overdue <-chan struct{} // closed when its time is up
+	done    chan struct{}   // closed when it has landed
+	idle    chan struct{}   // closed when the last caller left before it took off
+
+	// Guarded by flights.mu.
+	callers  int
+	started  bool
+	deserted bool
+
+	// Written before done is closed, only read after it.
+	principal authority.Principal
+	err       error
+	number    uint64        // the counter of endings before the lookup
+	birth     time.Duration // the cache's age before the lookup
+	keep      bool          // fit to be cached
+}
+
+// flights is the table of lookups in flight, and of landed ones that Get does not
+// see yet.
+type flights struct {
+	mu        sync.Mutex
+	table     map[secret.Digest]*flight
+	lingering int
+	closed    bool
+	serial    atomic.Uint64
+	landing   sync.WaitGroup
+}
+
+func (t *flights) latest() uint64 { return t.serial.Load() }
+
+// close stops new flights. It answers false the second time.
+func (t *flights) close() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.closed
+	t.closed = true
+	return first
+}
+
+// retire takes f out of the table, so that the next caller makes a lookup of its own.
+func (t *flights) retire(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.table[f.digest] == f {
+		delete(t.table, f.digest)
+	}
+}
+
+// leave takes a caller out of f. The last one to leave before f took off ends it:
+// what nobody waits for does not queue.
+func (t *flights) leave(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.callers--
+	if f.callers > 0 || f.started || f.deserted {
+		return
+	}
+	f.deserted = true
+	close(f.idle)
+	if t.table[f.digest] == f {
+		delete(t.table, f.digest)
+	}
+}
+
+// takeOff marks f as started, unless everybody left.
+func (t *flights) takeOff(f *flight) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.started = !f.deserted
+	return f.started
+}
+
+// wait returns nil when f has landed, and an error when the caller's own time or
+// that of f is up.
+func (t *flights) wait(ctx context.Context, f *flight) error {
+	select {
+	case <-f.done:
+		return nil
+	default:
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		t.leave(f)
+		return unavailable(context.Cause(ctx))
+	case <-f.overdue:
+		select {
+		case <-f.done: // both at once: an answer is an answer
+			return nil
+		default:
+			t.leave(f)
+			return unavailable(errors.New("the lookup took too long"))
+		}
+	}
+}
+
+func unavailable(err error) *authority.Error {
+	return &authority.Error{Kind: authority.Unavailable, Op: opVerify, RetryAfter: time.Second, Err: err}
+}
+
+// board finds the flight for d or starts one. Without a flight the answer came
+// into the cache meanwhile, or the cache is closed. late: the flight had landed.
+func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest) (*flight, bool, authority.Principal, error) {
+	c, t := v.cache, &v.cache.flights
+	var p authority.Principal
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f, ok := t.table[d]; ok {
+		select {
+		case <-f.done:
+			if f.keep {
+				return f, true, p, nil
+			}
+			delete(t.table, d) // it landed this moment with nothing to hand on
+		default:
+			f.callers++
+			return f, false, p, nil
+		}
+	}
+	if t.closed {
+		return nil, false, p, unavailable(errors.New("the verdict cache is closed"))
+	}
+	// A flight leaves the table when Get sees its verdict: that may have happened
+	// between this caller's Get and now.
+	if block, ok := c.good.Get(c.key(d)); ok && c.open(block, &d, c.now(), &p) == alive {
+		return nil, false, p, nil
+	}
+	if err := c.refusal(&d, c.now()); err != nil {
+		return nil, false, p, err
+	}
+	flying, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lookupTimeout)
+	f := &flight{
+		digest: d, serial: t.serial.Add(1), callers: 1,
+		overdue: flying.Done(), done: make(chan struct{}), idle: make(chan struct{}),
+		err: &authority.Error{Kind: authority.Internal, Op: opVerify, Err: errors.New("the verifier gave no answer")},
+	}
+	t.table[d] = f
+	t.landing.Add(1)
+	go v.fly(flying, cancel, f, credential)
+	return f, false, p, nil
+}
+
+// fly makes the lookup on a goroutine of its own: the caller who began it may
+// leave without failing the others.
+func (v *Verifier) fly(ctx context.Context, cancel context.CancelFunc, f *flight, credential string) {
+	c := v.cache
+	defer c.flights.landing.Done()
+	defer cancel()
+	detach := context.AfterFunc(c.life, cancel) // Close ends the lookup
+	defer detach()
+	defer v.land(f) // on every way out: a panic or a Goexit of the verifier leaves f.err as it was made
+	select {
+	case v.slots <- struct{}{}:
+	case <-f.idle:
+		return
+	case <-ctx.Done():
+		f.err = unavailable(errors.New("too many lookups in flight"))
+		return
+	}
+	defer func() { <-v.slots }()
+	if !c.flights.takeOff(f) {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c.logger.Error("a verifier panicked", "cause", describe(r), "stack", string(debug.Stack()))
+		}
+	}()
+	c.counts.lookups.Add(1)
+	f.birth = c.now().age
+	f.number = c.endings.number.Load()
+	p, err := v.covered.Verify(ctx, credential)
+	if _, ours := errors.AsType[*authority.Error](err); err != nil && !ours && ctx.Err() != nil {
+		err = unavailable(err)
+	}
+	f.principal, f.err = p, err
+}
+
+// describe tells what was panicked with, but no text that was made from data: it
+// may hold the credential.
+func describe(r any) string {
+	if err, ok := r.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", r)
+}
+
+// land wakes the callers, then puts the verdict into the cache. The flight stays
+// in the table until Get sees the verdict: ristretto applies a Set late, and may
+// drop it.
+func (v *Verifier) land(f *flight) {
+	c := v.cache
+	now := c.now()
+	part, block, ttl := c.keepable(f, now)
+	f.keep = part != nil
+	close(f.done)
+	if !f.keep || c.store(part, f, block, ttl) {
+		c.flights.retire(f)
+		return
+	}
+	c.counts.dropped.Add(1)
+	if c.flights.lingers(f) {
+		time.AfterFunc(linger, func() { c.flights.lapse(f) })
+	}
+}
+
+// lingers admits a landed flight to those that may be joined for a while, or
+// takes it out of the table.
+func (t *flights) lingers(f *flight) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.table[f.digest] != f {
+		return false
+	}
+	if t.closed || t.lingering >= maxLingering {
+		delete(t.table, f.digest)
+		return false
+	}
+	t.lingering++
+	return true
+}
+
+// lapse ends what lingers began.
+func (t *flights) lapse(f *flight) {
+	t.mu.Lock()
+	t.lingering--
+	t.mu.Unlock()
+	t.retire(f)
+}

@@ -1,0 +1,206 @@
+package introspect
+
+import (
+	"encoding/binary"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+)
+
+const (
+	maxBlock          = 32 << 10 // bytes; a bigger verdict is answered, not kept
+	maxTags           = 255
+	flagEmailVerified = 1
+)
+
+// How a text field is written: the lowest bit of its code. The rest of the code of
+// a text that stands elsewhere is the number of an earlier field with the same
+// text, or fieldCount more than its number in the dictionary. So nearly every
+// code is one byte.
+const (
+	codeInline    = iota // the rest is the text's length; it stands in the text part
+	codeElsewhere        // the rest says where
+)
+
+// The text fields in the order in which they are packed.
+const (
+	fieldSource = iota
+	fieldRealm
+	fieldIssuer
+	fieldSubject
+	fieldAccount
+	fieldClient
+	fieldUsername
+	fieldName
+	fieldEmail
+	fieldSession
+	fieldTokenID
+	fieldKeyID
+	fieldKind
+	fieldScopes
+	fieldRoles
+	fieldAudience
+	fieldCount
+)
+
+func texts(p *authority.Principal) [fieldCount]string {
+	return [fieldCount]string{
+		fieldSource:   p.Source,
+		fieldRealm:    p.Realm,
+		fieldIssuer:   p.Issuer,
+		fieldSubject:  p.Subject,
+		fieldAccount:  p.Account,
+		fieldClient:   p.Client,
+		fieldUsername: p.Username,
+		fieldName:     p.Name,
+		fieldEmail:    p.Email,
+		fieldSession:  p.Session,
+		fieldTokenID:  p.TokenID,
+		fieldKeyID:    p.KeyID,
+		fieldKind:     string(p.Kind),
+		fieldScopes:   string(p.Scopes),
+		fieldRoles:    string(p.Roles),
+		fieldAudience: string(p.Audience),
+	}
+}
+
+func setTexts(p *authority.Principal, t *[fieldCount]string) {
+	p.Source = t[fieldSource]
+	p.Realm = t[fieldRealm]
+	p.Issuer = t[fieldIssuer]
+	p.Subject = t[fieldSubject]
+	p.Account = t[fieldAccount]
+	p.Client = t[fieldClient]
+	p.Username = t[fieldUsername]
+	p.Name = t[fieldName]
+	p.Email = t[fieldEmail]
+	p.Session = t[fieldSession]
+	p.TokenID = t[fieldTokenID]
+	p.KeyID = t[fieldKeyID]
+	p.Kind = authority.TokenKind(t[fieldKind])
+	p.Scopes = authority.List(t[fieldScopes])
+	p.Roles = authority.List(t[fieldRoles])
+	p.Audience = authority.List(t[fieldAudience])
+}
+
+// shared tells the fields that many tokens have alike and that go through the
+// dictionary.
+func shared(field int) bool {
+	switch field {
+	case fieldSource, fieldRealm, fieldIssuer, fieldClient, fieldKeyID, fieldKind, fieldScopes, fieldRoles, fieldAudience:
+		return true
+	}
+	return false
+}
+
+// appendPrincipal writes the principal's numbers into the head in b, and behind it
+// a code for each text field and the texts. It answers false if the block gets too
+// big.
+func appendPrincipal(b []byte, w *words, p *authority.Principal) ([]byte, bool) {
+	fields := texts(p)
+	size := headSize + fieldCount*binary.MaxVarintLen32
+	for _, f := range fields {
+		if size += len(f); len(f) > maxBlock || size > maxBlock {
+			return nil, false
+		}
+	}
+	binary.LittleEndian.PutUint64(b[atExpires:], uint64(p.Expires))
+	binary.LittleEndian.PutUint64(b[atIssued:], uint64(p.IssuedAt))
+	binary.LittleEndian.PutUint64(b[atAuthTime:], uint64(p.AuthTime))
+	if p.EmailVerified {
+		b[atFlags] = flagEmailVerified
+	}
+	var inline [fieldCount]bool
+	for i, f := range fields {
+		code := uint64(len(f))<<1 + codeInline
+		if same := earlier(fields[:i], f); same >= 0 {
+			code = uint64(same)<<1 | codeElsewhere
+		} else if n, ok := w.number(i, f); ok {
+			code = uint64(fieldCount+n)<<1 | codeElsewhere
+		} else {
+			inline[i] = true
+		}
+		b = binary.AppendUvarint(b, code)
+	}
+	b[atCodes] = byte(len(b) - headSize)
+	for i, f := range fields {
+		if inline[i] {
+			b = append(b, f...)
+		}
+	}
+	return b, true
+}
+
+// earlier finds the field with the same text; an empty or one-byte text is as
+// short itself.
+func earlier(fields []string, text string) int {
+	if len(text) < 2 {
+		return -1
+	}
+	for i, f := range fields {
+		if f == text {
+			return i
+		}
+	}
+	return -1
+}
+
+// unpackPrincipal reads the principal of a block; its texts are parts of the
+// block and of the dictionary, nothing is allocated. It answers false for what
+// appendPrincipal did not write.
+func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
+	if len(block) < headSize {
+		return false
+	}
+	p.Expires = int64(load64(block[atExpires:]))
+	p.IssuedAt = int64(load64(block[atIssued:]))
+	p.AuthTime = int64(load64(block[atAuthTime:]))
+	p.EmailVerified = block[atFlags]&flagEmailVerified != 0
+	at, end := headSize, headSize+int(block[atCodes])
+	text, tail := end, len(block)-2*int(block[atTags]) // where the next inline text begins; where all end
+	if text > tail {
+		return false
+	}
+	known := w.all()
+	var fields [fieldCount]string
+	for i := range fields {
+		if at >= end {
+			return false
+		}
+		code, size := uint64(block[at]), 1
+		if code >= 0x80 {
+			if code, size = uvarint(block[at:end]); size == 0 {
+				return false
+			}
+		}
+		at += size
+		n := code >> 1
+		switch {
+		case code&1 == codeInline:
+			if n > uint64(tail-text) {
+				return false
+			}
+			fields[i] = block[text : text+int(n)]
+			text += int(n)
+		case n < uint64(i):
+			fields[i] = fields[n] //nolint:gosec // G602: n < i, which ranges over fields
+		case n >= fieldCount && n-fieldCount < uint64(len(known)):
+			fields[i] = known[n-fieldCount]
+		default:
+			return false
+		}
+	}
+	setTexts(p, &fields)
+	return at == end && text == tail
+}
+
+// uvarint is binary.Uvarint for a string. It answers the size 0 for what is none.
+func uvarint(s string) (uint64, int) {
+	var n uint64
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		if s[i] < 0x80 {
+			return n | uint64(s[i])<<(7*i), i + 1
+		}
+		n |= uint64(s[i]&0x7f) << (7 * i)
+	}
+	return 0, 0
+}
