@@ -1,0 +1,114 @@
+package caddymodule
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+// UnmarshalCaddyfile reads the directive after its matcher was taken off. Syntax:
+//
+//	gatehouse [<matcher>] {
+//		realm    <name>...
+//		dialects <dialect>...
+//	}
+func (e *Endpoints) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	_, err := e.readCaddyfile(d)
+	return err
+}
+
+func (e *Endpoints) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
+	l, p, err := directive(d)
+	if err != nil {
+		return nil, err
+	}
+	return p, l.read("endpoints", words{
+		"realm":    p.list("realms", &e.Realms),
+		"dialects": p.list("dialects", &e.Dialects),
+	}, nil)
+}
+
+// UnmarshalCaddyfile reads the directive after its matcher was taken off. Syntax:
+//
+//	guard [<matcher>] {
+//		accept     <realm>...
+//		audience   <value>...
+//		scopes     <scope>...
+//		roles      <role>...
+//		login      auto|never
+//		identity   remote|x_forwarded|x_auth_request|none
+//		identity {
+//			<Header> <claim>
+//		}
+//		credential strip|keep
+//		optional
+//	}
+//
+// identity is given once, as a preset or as a block.
+func (g *Guard) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	_, err := g.readCaddyfile(d)
+	return err
+}
+
+func (g *Guard) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
+	l, p, err := directive(d)
+	if err != nil {
+		return nil, err
+	}
+	return p, l.read("guard", words{
+		"accept":     p.list("accept", &g.Accept),
+		"audience":   p.list("audience", &g.Audience),
+		"scopes":     p.list("scopes", &g.Scopes),
+		"roles":      p.list("roles", &g.Roles),
+		"login":      p.text("login", &g.Login),
+		"identity":   func(l line) error { return p.identity(l, &g.Identity) },
+		"credential": p.text("credential", &g.Credential),
+		"optional":   p.flag("optional", &g.Optional),
+	}, nil)
+}
+
+func (p places) identity(l line, id *config.Identity) error {
+	p["identity"] = l.word
+	if !l.open {
+		return p.text("identity.preset", &id.Preset)(l)
+	}
+	if len(l.values) > 0 {
+		return l.errf("identity takes a preset or a block, not both")
+	}
+	if len(l.lines) == 0 {
+		return l.errf("the block of identity is empty; to send no identity write identity none")
+	}
+	for i, in := range l.lines {
+		if err := in.plain(1, 1); err != nil {
+			return err
+		}
+		at := fmt.Sprintf("identity.headers[%d]", i)
+		p[at], p[at+".claim"] = in.word, in.values[0]
+		id.Headers = append(id.Headers, config.IdentityHeader{Name: in.word.Text, Claim: in.values[0].Text})
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile reads the handler's name, which is all there is; the directive
+// guard adds the handler by itself.
+func (*Strip) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	l, _, err := directive(d)
+	if err != nil {
+		return err
+	}
+	return l.plain(0, 0)
+}
+
+// directive reads a directive, whose block may be left out.
+func directive(d *caddyfile.Dispenser) (line, places, error) {
+	l, err := readSegment(d)
+	if err != nil {
+		return l, nil, err
+	}
+	if len(l.values) > 0 {
+		return l, nil, l.errf("%s takes no value but a matcher (*, a path that begins with /, or @name)", l.word.Text)
+	}
+	return l, places{"": l.word}, nil
+}

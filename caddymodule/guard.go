@@ -1,0 +1,111 @@
+package caddymodule
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
+)
+
+// Guard is the handler that lets only the right requests through to the next one.
+type Guard struct {
+	config.Guard
+
+	app   *App
+	index int
+}
+
+// CaddyModule returns the module's id.
+func (Guard) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.gatehouse_guard", New: func() caddy.Module { return new(Guard) }}
+}
+
+// Provision checks the rule against the app and registers it there.
+func (g *Guard) Provision(ctx caddy.Context) (err error) {
+	if g.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	if g.index, err = g.app.addGuard(g.Guard); err != nil {
+		return err
+	}
+	return stripSite(ctx, g.app)
+}
+
+// ServeHTTP judges the request. A refusal goes up as an error, so that the site's
+// handle_errors can answer it.
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	st := stateOf(r)
+	g.app.identityNames().Strip(r, st)
+	refusal, err := g.check(r, st)
+	if err != nil {
+		return unavailable(w, err)
+	}
+	if refusal != nil {
+		maps.Copy(w.Header(), refusal.Header)
+		return caddyhttp.Error(refusal.Status, refusal.Err)
+	}
+	showUser(r, st)
+	return next.ServeHTTP(w, r)
+}
+
+func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error) {
+	run, err := g.app.lease.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer run.leave()
+	run.Serving()
+	return run.Guard(g.index).Check(r, st), nil
+}
+
+// The names of Caddy's variables in which a request's guards keep what they share.
+const (
+	requestVar = "gatehouse.request"
+	shownVar   = "gatehouse.shown" // set once the placeholders answer
+)
+
+// stateOf returns what the guards of this request share.
+func stateOf(r *http.Request) *guard.Request {
+	st, ok := caddyhttp.GetVar(r.Context(), requestVar).(*guard.Request)
+	if !ok {
+		st = new(guard.Request)
+		caddyhttp.SetVar(r.Context(), requestVar, st)
+	}
+	return st
+}
+
+const userPrefix = "http.auth.user."
+
+// showUser makes {http.auth.user.id} and {http.auth.user.<claim>} answer from the
+// principal. Nothing is computed until somebody asks.
+func showUser(r *http.Request, st *guard.Request) {
+	if caddyhttp.GetVar(r.Context(), shownVar) != nil {
+		return
+	}
+	caddyhttp.SetVar(r.Context(), shownVar, true)
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	repl.Map(func(key string) (any, bool) {
+		claim, ours := strings.CutPrefix(key, userPrefix)
+		if !ours {
+			return nil, false
+		}
+		p, known := st.Principal()
+		if !known {
+			return nil, false
+		}
+		return guard.Claim(p, claim)
+	})
+}
+
+var (
+	_ caddy.Provisioner           = (*Guard)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Guard)(nil)
+)

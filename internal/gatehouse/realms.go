@@ -1,0 +1,63 @@
+package gatehouse
+
+import (
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// realmNamespace is the space of the UUIDs made of realm names. It never changes:
+// tokens and rows of running systems hang on it.
+const realmNamespace = "https://gatehouse-auth.github.io/realm"
+
+// realmsOf turns the configuration's realms into the domain's. Secrets become
+// digests here and are not kept.
+func realmsOf(c *config.Config) ([]authority.Realm, error) {
+	realms := make([]authority.Realm, 0, len(c.Realms))
+	for i := range c.Realms {
+		in := &c.Realms[i]
+		r := authority.Realm{
+			ID: realmID(in), Name: in.Name, Issuer: in.Issuer, SigningAlg: in.SigningAlg,
+			Opaque: in.AccessToken.Format == "opaque", AccessLife: in.AccessToken.Lifetime.D(),
+		}
+		for j := range in.Clients {
+			client, err := clientOf(r.ID, &in.Clients[j])
+			if err != nil {
+				return nil, err
+			}
+			r.Clients = append(r.Clients, client)
+		}
+		for _, res := range in.Resources {
+			r.Resources = append(r.Resources, authority.Resource{URL: res.URL, Client: res.Client})
+		}
+		realms = append(realms, r)
+	}
+	return realms, nil
+}
+
+// realmID is the realm's UUID: the declared one, else one made of its name.
+func realmID(in *config.Realm) string {
+	if in.ID != "" {
+		return in.ID
+	}
+	return secret.NamedUUID(realmNamespace, in.Name)
+}
+
+func clientOf(realm string, in *config.Client) (authority.Client, error) {
+	c := authority.Client{
+		ID: in.ID, Subject: secret.NamedUUID(realm, "client:"+in.ID),
+		Grants: in.Grants, Scopes: in.Scopes, Audience: in.Audience, Roles: authority.ListOf(in.Roles...),
+		IntrospectAny: in.Introspect == "any", Disabled: in.Disabled,
+	}
+	for _, s := range in.Secrets {
+		c.Secrets = append(c.Secrets, secret.DigestOf(s))
+	}
+	for _, h := range in.SecretHashes {
+		d, err := secret.ParseSecretHash(h)
+		if err != nil {
+			return authority.Client{}, err
+		}
+		c.Secrets = append(c.Secrets, d)
+	}
+	return c, nil
+}
