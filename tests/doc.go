@@ -1,0 +1,7 @@
+// Package tests looks at Gatehouse from outside: the built binary, real
+// databases, the sources as the go command lists them.
+//
+// It owns the rules that no single room can hold (imports_test.go, size_test.go)
+// and the tests of what a user meets. It holds no production code; nothing
+// imports it. It may import everything.
+package tests
