@@ -11,44 +11,43 @@ import (
 
 // Options are the neighbours an Authority works with. All are required.
 type Options struct {
-	Store   Store
-	Keys    *Keyring
-	Forms   TokenForms
-	Endings Endings
-	Audit   Audit
-	Clock   Clock
-	Realms  []Realm // the first one is the default realm
+	Store    Store
+	Keys     *Keyring
+	Throttle *Throttle
+	Forms    TokenForms
+	Endings  Endings
+	Audit    Audit
+	Clock    Clock
+	Realms   []Realm // the first one is the default realm
 }
 
 // Authority is the domain over one configuration. It is safe for concurrent use.
 type Authority struct {
-	store   Store
-	keys    *Keyring
-	forms   TokenForms
-	endings Endings
-	audit   Audit
-	clock   Clock
-	realms  []*Realm
-	byName  map[string]*Realm // by name and by UUID
+	store    Store
+	keys     *Keyring
+	throttle *Throttle
+	forms    TokenForms
+	endings  Endings
+	audit    Audit
+	clock    Clock
+	realms   []*Realm
+	byName   map[string]*Realm // by name and by UUID
 }
 
 var _ Verbs = (*Authority)(nil)
 
 // New returns the Authority of a configuration that was validated. It touches no store.
 func New(o Options) (*Authority, error) {
-	if o.Store == nil || o.Keys == nil || o.Forms == nil || o.Endings == nil || o.Audit == nil || o.Clock == nil || len(o.Realms) == 0 {
+	if o.Store == nil || o.Keys == nil || o.Throttle == nil || o.Forms == nil || o.Endings == nil || o.Audit == nil || o.Clock == nil || len(o.Realms) == 0 {
 		return nil, errors.New("authority: an option is missing")
 	}
 	a := &Authority{
-		store: o.Store, keys: o.Keys, forms: o.Forms, endings: o.Endings, audit: o.Audit, clock: o.Clock,
+		store: o.Store, keys: o.Keys, throttle: o.Throttle, forms: o.Forms, endings: o.Endings, audit: o.Audit, clock: o.Clock,
 		byName: make(map[string]*Realm, 2*len(o.Realms)),
 	}
 	for i := range o.Realms {
 		r := o.Realms[i] // a copy: the caller's stays as it was
-		r.clients = make(map[string]*Client, len(r.Clients))
-		for j := range r.Clients {
-			r.clients[r.Clients[j].ID] = &r.Clients[j]
-		}
+		r.index()
 		for _, key := range []string{r.Name, r.ID} {
 			if a.byName[key] != nil {
 				return nil, fmt.Errorf("authority: two realms are called %q", key)
@@ -120,18 +119,6 @@ func (a *Authority) authenticate(op string, r *Realm, auth ClientAuth) (*Client,
 	}
 	if c == nil || !proven || c.Disabled {
 		return nil, refused
-	}
-	return c, nil
-}
-
-// standing is the one check that every grant, every introspection and every guard
-// passes: may what was issued to this client go on? It runs inside the Tx that
-// reads or writes, so that what it saw is what is.
-func (a *Authority) standing(op string, r *Realm, client string) (*Client, error) {
-	c := r.clients[client]
-	if c == nil || c.Disabled {
-		return nil, &Error{Kind: TokenInvalid, Op: op, Public: "the token is not active",
-			Err: errors.New("its client is gone or disabled")}
 	}
 	return c, nil
 }

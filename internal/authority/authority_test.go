@@ -26,6 +26,8 @@ type house struct {
 	told  *ears
 	realm []authority.Realm
 	keys  *authority.Keyring
+
+	throttle *authority.Throttle
 }
 
 type clock struct {
@@ -128,7 +130,8 @@ func open(t *testing.T, realms []authority.Realm) *house {
 		}
 	})
 	h := &house{t: t, store: &brittle{Store: store}, clock: c, told: &ears{}}
-	h.keys = authority.NewKeyring(h.store, token.New())
+	h.keys = authority.NewKeyring(h.store, token.New(), h.clock.now)
+	h.throttle = authority.NewThrottle(c.now)
 	h.configure(realms)
 	return h
 }
@@ -136,7 +139,7 @@ func open(t *testing.T, realms []authority.Realm) *house {
 // configure puts another configuration over the same state, as a reload does.
 func (h *house) configure(realms []authority.Realm) {
 	h.t.Helper()
-	a, err := authority.New(authority.Options{Store: h.store, Keys: h.keys, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: realms})
+	a, err := authority.New(authority.Options{Store: h.store, Keys: h.keys, Throttle: h.throttle, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: realms})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -197,7 +200,8 @@ func TestTokenRefusals(t *testing.T) {
 		{"public client with an empty Basic secret", authority.TokenRequest{Client: auth("page", ""), GrantType: "client_credentials"}, authority.ClientUnauthenticated},
 		{"public client", authority.TokenRequest{Client: authority.ClientAuth{ID: "page"}, GrantType: "client_credentials"}, authority.ClientForbidden},
 		{"client without the grant", authority.TokenRequest{Client: auth("api", "api"), GrantType: "client_credentials"}, authority.ClientForbidden},
-		{"unknown grant", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "password"}, authority.GrantUnsupported},
+		{"unknown grant", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "urn:unknown"}, authority.GrantUnsupported},
+		{"password at the token endpoint", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "password"}, authority.GrantUnsupported},
 		{"scope it may not have", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "client_credentials", Scope: "read admin"}, authority.ScopeInvalid},
 		{"scope with two spaces", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "client_credentials", Scope: "read  write"}, authority.ScopeInvalid},
 		{"resource it may not have", authority.TokenRequest{Client: auth("app", "app-old"), GrantType: "client_credentials", Resources: []string{"https://api/", "https://other/"}}, authority.TargetInvalid},
@@ -393,8 +397,8 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	sets := make([]string, 16)
 	for i := range sets {
 		wg.Go(func() {
-			ring := authority.NewKeyring(h.store, token.New())
-			a, err := authority.New(authority.Options{Store: h.store, Keys: ring, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: demo()})
+			ring := authority.NewKeyring(h.store, token.New(), h.clock.now)
+			a, err := authority.New(authority.Options{Store: h.store, Keys: ring, Throttle: h.throttle, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: demo()})
 			if err != nil {
 				t.Error(err)
 				return

@@ -33,28 +33,20 @@ func (a *Authority) Introspect(ctx context.Context, q TokenQuery) (Introspection
 	return Introspection{Active: true, Principal: p}, nil
 }
 
-// Revoke ends a token of the client that asks (RFC 7009). Errors: see Verbs.
+// Revoke ends a token of the client that asks (RFC 7009): an access token, or a
+// refresh token and with it the session and all that it gave (§2.1). Errors: see Verbs.
 func (a *Authority) Revoke(ctx context.Context, q TokenQuery) error {
 	const op = "revoke a token"
 	r, c, err := a.asker(ctx, op, q)
 	if err != nil {
 		return err
 	}
-	kind, jwt := a.forms.KindOf(q.Token)
-	var id string
-	switch {
-	case kind == "":
-		return nil // RFC 7009 §2.2: invalid tokens do not cause an error
-	case jwt:
-		id, err = a.revokeJWT(ctx, op, r, c, q.Token)
-	default:
-		id, err = a.revokeOpaque(ctx, op, r, c, q.Token)
-	}
+	ended, err := a.end(ctx, op, r, c, q.Token)
 	if err != nil {
 		return a.refuse(ctx, r, c.ID, err)
 	}
-	if id != "" {
-		a.audit.Record(ctx, Event{Name: "revoke", Realm: r.Name, Client: c.ID, TokenID: id})
+	if ended != (Event{}) { // RFC 7009 §2.2: what was no live token is no error
+		a.audit.Record(ctx, ended)
 	}
 	return nil
 }
@@ -72,49 +64,95 @@ func (a *Authority) asker(ctx context.Context, op string, q TokenQuery) (*Realm,
 	return r, c, nil
 }
 
-// revokeJWT marks the JWT as ended until it would have expired. It answers the
-// token's id, or nothing where there was nothing to end.
-func (a *Authority) revokeJWT(ctx context.Context, op string, r *Realm, c *Client, raw string) (string, error) {
+// end ends a token of the client, or anybody's when c is nil. It answers the event
+// to record, or nothing where there was nothing to end.
+func (a *Authority) end(ctx context.Context, op string, r *Realm, c *Client, raw string) (Event, error) {
+	kind, jwt := a.forms.KindOf(raw)
+	switch {
+	case kind == "":
+		return Event{}, nil
+	case jwt:
+		return a.endJWT(ctx, op, r, c, raw)
+	case kind == KindRefresh:
+		return a.endFamily(ctx, op, r, c, raw)
+	default:
+		return a.endOpaque(ctx, op, r, c, raw)
+	}
+}
+
+// endJWT marks the JWT as ended until it would have expired.
+func (a *Authority) endJWT(ctx context.Context, op string, r *Realm, c *Client, raw string) (Event, error) {
 	claims, _, err := a.readJWT(ctx, r, raw)
 	switch {
 	case KindOf(err) == TokenInvalid:
-		return "", nil
+		return Event{}, nil
 	case err != nil:
-		return "", err
+		return Event{}, err
 	case !a.clock().Before(unix(claims.Expires)):
-		return "", nil
-	case claims.Client != c.ID:
-		return "", foreignToken(op)
+		return Event{}, nil
+	case c != nil && claims.Client != c.ID:
+		return Event{}, foreignToken(op)
 	}
 	row := Revocation{Realm: r.ID, TokenID: claims.TokenID, Expires: unix(claims.Expires)}
 	err = a.store.Update(ctx, func(tx Tx) error { return tx.PutRevocation(row) })
 	// After a failed commit nobody knows whether it is on disk: the verdict dies
 	// either way, and the next look-up reads what is.
 	a.endings.End(Tag{TagToken, r.ID, claims.TokenID})
-	return claims.TokenID, err
+	return Event{Name: "revoke", Realm: r.Name, Client: claims.Client, TokenID: claims.TokenID, Session: claims.Session}, err
 }
 
-// revokeOpaque deletes the token's row.
-func (a *Authority) revokeOpaque(ctx context.Context, op string, r *Realm, c *Client, raw string) (string, error) {
-	digest, ended := secret.DigestOf(raw), ""
-	err := a.store.Update(ctx, func(tx Tx) error {
-		ended = ""
+// endOpaque deletes the token's row.
+func (a *Authority) endOpaque(ctx context.Context, op string, r *Realm, c *Client, raw string) (ended Event, err error) {
+	digest := secret.DigestOf(raw)
+	err = a.store.Update(ctx, func(tx Tx) error {
+		ended = Event{}
 		t, err := tx.Token(digest)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil
 		case err != nil:
 			return err
-		case t.Realm != r.ID:
+		case t.Realm != r.ID || !tx.Now().Before(t.Expires):
 			return nil
-		case t.Client != c.ID:
+		case c != nil && t.Client != c.ID:
 			return foreignToken(op)
 		}
-		ended = t.ID
+		ended = Event{Name: "revoke", Realm: r.Name, Client: t.Client, Account: t.Account, TokenID: t.ID, Session: t.Session}
 		return tx.DeleteToken(digest)
 	})
-	if ended != "" {
-		a.endings.End(Tag{TagToken, r.ID, ended})
+	if ended.TokenID != "" {
+		a.endings.End(Tag{TagToken, r.ID, ended.TokenID})
+	}
+	return ended, err
+}
+
+// endFamily ends the session that a refresh token belongs to.
+func (a *Authority) endFamily(ctx context.Context, op string, r *Realm, c *Client, raw string) (ended Event, err error) {
+	digest := secret.DigestOf(raw)
+	err = a.store.Update(ctx, func(tx Tx) error {
+		ended = Event{}
+		row, err := tx.Refresh(digest)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case row.Realm != r.ID || !tx.Now().Before(row.Expires):
+			return nil
+		case c != nil && row.Client != c.ID:
+			return foreignToken(op)
+		}
+		if _, err := tx.Session(r.ID, row.Session); err != nil {
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			return err
+		}
+		ended = Event{Name: "revoke", Realm: r.Name, Client: row.Client, Account: row.Account, Session: row.Session}
+		return tx.DeleteSession(r.ID, row.Session)
+	})
+	if ended.Session != "" {
+		a.endings.End(Tag{TagSession, r.ID, ended.Session})
 	}
 	return ended, err
 }

@@ -4,17 +4,40 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
+// The grant types.
+const (
+	GrantClientCredentials = "client_credentials" // RFC 6749 §4.4
+	GrantRefreshToken      = "refresh_token"      // RFC 6749 §6
+	// GrantPassword lets a client be a dialect's default client for user logins. It
+	// is never a grant of the token endpoint (RFC 9700 §2.4).
+	GrantPassword = "password"
+
+	grantLogin = "login" // how a user login shows in the audit log
+)
+
 // issue is what a grant decided to hand out.
 type issue struct {
-	realm    *Realm
-	client   *Client
-	subject  string
-	scopes   List
-	audience List
+	realm       *Realm
+	client      *Client
+	user        *User // nil for a client's own token
+	scopes      List
+	audience    List
+	session     Session       // zero for a token without a session
+	refresh     string        // the refresh token to hand out, or empty
+	refreshLife time.Duration // zero: the realm's
+}
+
+// subject is the `sub` of what is issued.
+func (i *issue) subject() string {
+	if i.user != nil {
+		return i.user.Subject
+	}
+	return i.client.Subject
 }
 
 // Token issues tokens (RFC 6749 §3.2). Errors: see Verbs.
@@ -28,63 +51,96 @@ func (a *Authority) Token(ctx context.Context, q TokenRequest) (TokenGrant, erro
 	if err != nil {
 		return TokenGrant{}, a.refuse(ctx, r, q.Client.ID, err)
 	}
-	g, err := a.grant(ctx, op, r, c, q)
+	var g TokenGrant
+	switch q.GrantType {
+	case GrantClientCredentials:
+		g, err = a.clientCredentials(ctx, op, r, c, q)
+	case GrantRefreshToken:
+		g, err = a.refresh(ctx, op, r, c, q)
+	default:
+		err = &Error{Kind: GrantUnsupported, Op: op, Public: "this grant_type is not supported"}
+	}
 	if err != nil {
 		return TokenGrant{}, a.refuse(ctx, r, c.ID, err)
 	}
 	return g, nil
 }
 
-// grant dispatches an authenticated client's request by its grant type.
-func (a *Authority) grant(ctx context.Context, op string, r *Realm, c *Client, q TokenRequest) (TokenGrant, error) {
-	if q.GrantType != GrantClientCredentials {
-		return TokenGrant{}, &Error{Kind: GrantUnsupported, Op: op, Public: "this grant_type is not supported"}
-	}
-	if !c.may(q.GrantType) || c.Public() { // RFC 6749 §4.4: confidential clients only
+// clientCredentials is the grant of RFC 6749 §4.4.
+func (a *Authority) clientCredentials(ctx context.Context, op string, r *Realm, c *Client, q TokenRequest) (TokenGrant, error) {
+	if !c.may(GrantClientCredentials) || c.Public() { // confidential clients only
 		return TokenGrant{}, &Error{Kind: ClientForbidden, Op: op, Public: "the client may not use this grant_type"}
 	}
-	scopes, err := askedScopes(op, c, q.Scope)
-	if err != nil {
+	i := issue{realm: r, client: c, refreshLife: q.RefreshLife}
+	var err error
+	if i.scopes, err = askedScopes(op, c, q.Scope); err != nil {
 		return TokenGrant{}, err
 	}
-	audience, err := askedAudience(op, r, c, q.Resources)
-	if err != nil {
+	if i.audience, err = askedAudience(op, r, c, q.Resources); err != nil {
 		return TokenGrant{}, err
 	}
-	return a.hand(ctx, q.GrantType, issue{realm: r, client: c, subject: c.Subject, scopes: scopes, audience: audience})
+	if q.WithRefresh {
+		return a.begin(ctx, op, q.GrantType, i, func(Tx) error { return nil })
+	}
+	return a.hand(ctx, q.GrantType, i)
 }
 
-// hand makes the access token. A JWT writes no row; an opaque one is stored before
-// it is answered.
+// hand makes the access token and puts the answer together. A JWT writes no row; an
+// opaque token is stored before it is answered.
 func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant, error) {
-	r, id := i.realm, secret.UUID()
-	now := a.clock()
+	r, id, now := i.realm, secret.UUID(), a.clock()
 	expires := now.Add(r.AccessLife)
-	var raw string
-	if r.Opaque {
-		raw = a.forms.NewOpaque(KindAccess)
-		row := Token{
-			Digest: secret.DigestOf(raw), ID: id, Realm: r.ID, Kind: KindAccess, Client: i.client.ID,
-			Scopes: i.scopes, Audience: i.audience, Issued: now, Expires: expires,
-		}
-		if err := a.store.Update(ctx, func(tx Tx) error { return tx.PutToken(row) }); err != nil {
-			return TokenGrant{}, err
-		}
-	} else {
-		key, err := a.keys.signing(ctx, r.ID, r.SigningAlg)
-		if err != nil {
-			return TokenGrant{}, err
-		}
-		raw, err = a.forms.Sign(key, AccessClaims{
-			Issuer: r.Issuer, Subject: i.subject, Audience: i.audience.Slice(), Client: i.client.ID,
-			Scope: i.scopes.Join(" "), TokenID: id, IssuedAt: now.Unix(), Expires: expires.Unix(),
-		})
-		if err != nil {
-			return TokenGrant{}, err
-		}
+	if i.session.ID != "" && i.session.Expires.Before(expires) {
+		expires = i.session.Expires
 	}
-	a.audit.Record(ctx, Event{Name: "issue", Realm: r.Name, Client: i.client.ID, TokenID: id, Detail: grant})
-	return TokenGrant{AccessToken: raw, ExpiresIn: r.AccessLife, Scope: i.scopes.Join(" ")}, nil
+	g := TokenGrant{ExpiresIn: expires.Sub(now), Scope: i.scopes.Join(" "), RefreshToken: i.refresh, Session: i.session.ID}
+	if i.refresh != "" {
+		g.RefreshExpiresIn = i.refreshEnds(now).Sub(now)
+	}
+	var err error
+	if r.Opaque {
+		g.AccessToken, err = a.storeToken(ctx, &i, id, now, expires)
+	} else {
+		g.AccessToken, err = a.sign(ctx, &i, id, now, expires)
+	}
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	e := Event{Name: "issue", Realm: r.Name, Client: i.client.ID, TokenID: id, Session: i.session.ID, Account: i.session.Account, Detail: grant}
+	switch grant {
+	case grantLogin:
+		e.Name = "login"
+	case GrantRefreshToken:
+		e.Name = "refresh"
+	}
+	a.audit.Record(ctx, e)
+	return g, nil
+}
+
+// storeToken makes an opaque token and stores its digest.
+func (a *Authority) storeToken(ctx context.Context, i *issue, id string, now, expires time.Time) (string, error) {
+	raw := a.forms.NewOpaque(KindAccess)
+	row := Token{
+		Digest: secret.DigestOf(raw), ID: id, Realm: i.realm.ID, Kind: KindAccess, Client: i.client.ID, Account: i.session.Account,
+		Session: i.session.ID, Scopes: i.scopes, Audience: i.audience, Issued: now, Expires: expires,
+	}
+	return raw, a.store.Update(ctx, func(tx Tx) error { return tx.PutToken(row) })
+}
+
+// sign makes a JWT.
+func (a *Authority) sign(ctx context.Context, i *issue, id string, now, expires time.Time) (string, error) {
+	key, err := a.keys.signing(ctx, i.realm.ID, i.realm.SigningAlg)
+	if err != nil {
+		return "", err
+	}
+	c := AccessClaims{
+		Issuer: i.realm.Issuer, Subject: i.subject(), Audience: i.audience.Slice(), Client: i.client.ID,
+		Scope: i.scopes.Join(" "), TokenID: id, Session: i.session.ID, IssuedAt: now.Unix(), Expires: expires.Unix(),
+	}
+	if i.user != nil {
+		c.AuthTime = i.session.Created.Unix()
+	}
+	return a.forms.Sign(key, c)
 }
 
 // askedScopes is what of the asked scope the client gets: all of it or an error

@@ -7,23 +7,38 @@ import (
 	"time"
 )
 
-// MaxAccessLife is the longest life an access token can have: how long a key must
-// stay published after it signed last.
-const MaxAccessLife = 24 * time.Hour
+const (
+	// MaxAccessLife is the longest life an access token can have: how long a key must
+	// stay published after it signed last.
+	MaxAccessLife = 24 * time.Hour
+
+	// keyAge is how long a key signs before the next one does.
+	keyAge = 90 * 24 * time.Hour
+	// keyLead is how long before it signs the next key is published, far longer than
+	// anybody may keep a JWK set (five minutes).
+	keyLead = 24 * time.Hour
+	// keyHurry is the lead of a rotation that the operator asks for.
+	keyHurry = 10 * time.Minute
+)
 
 // Keyring holds the keys of all realms. Keys are made once, kept in the store and
 // used again by every later process; a Keyring outlives configurations.
+//
+// Which key signs follows from the clock alone: a key signs from Signs until
+// Retires and verifies until Expires. Making the next key writes all three, so
+// nothing has to happen at the moment of the change.
 type Keyring struct {
 	store Store
 	forms TokenForms
+	clock Clock
 
 	mu     sync.Mutex
 	realms map[string][]Key
 }
 
 // NewKeyring returns a Keyring over the store.
-func NewKeyring(store Store, forms TokenForms) *Keyring {
-	return &Keyring{store: store, forms: forms, realms: map[string][]Key{}}
+func NewKeyring(store Store, forms TokenForms, clock Clock) *Keyring {
+	return &Keyring{store: store, forms: forms, clock: clock, realms: map[string][]Key{}}
 }
 
 // signing returns the key that signs the realm's access tokens now, and makes one
@@ -33,27 +48,38 @@ func (k *Keyring) signing(ctx context.Context, realm, alg string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	if key, ok := newest(keys, alg); ok {
+	if key, ok := signer(keys, alg, k.clock()); ok {
 		return key, nil
 	}
 	return Key{}, &Error{Kind: Internal, Op: "find the signing key of realm " + realm}
 }
 
-// verifying returns every key whose tokens may still be good. Errors: as signing.
+// verifying returns every key whose tokens may still be good, and those that will
+// sign soon. Errors: as signing.
 func (k *Keyring) verifying(ctx context.Context, realm, alg string) ([]Key, error) {
 	keys, err := k.load(ctx, realm, alg)
 	if err != nil {
 		return nil, err
 	}
+	now := k.clock()
 	return slices.DeleteFunc(slices.Clone(keys), func(key Key) bool {
-		return key.Purpose != PurposeAccess || !key.Revoked.IsZero()
+		return !key.Revoked.IsZero() || key.dead(now)
 	}), nil
 }
 
-// newest is the key that signs for alg: the last made that is neither retired nor revoked.
-func newest(keys []Key, alg string) (found Key, ok bool) {
+// signs reports whether the key may sign now.
+func (key *Key) signs(alg string, now time.Time) bool {
+	return key.Purpose == PurposeAccess && key.Alg == alg && key.Revoked.IsZero() &&
+		!now.Before(key.Signs) && (key.Retires.IsZero() || now.Before(key.Retires))
+}
+
+// dead reports whether every token of the key has expired.
+func (key *Key) dead(now time.Time) bool { return !key.Expires.IsZero() && !now.Before(key.Expires) }
+
+// signer is the newest of the keys that may sign now.
+func signer(keys []Key, alg string, now time.Time) (found Key, ok bool) {
 	for _, key := range keys {
-		if key.Purpose == PurposeAccess && key.Alg == alg && key.Retires.IsZero() && key.Revoked.IsZero() {
+		if key.signs(alg, now) && (!ok || key.Signs.After(found.Signs)) {
 			found, ok = key, true
 		}
 	}
@@ -65,21 +91,39 @@ func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
 	k.mu.Lock()
 	keys := k.realms[realm]
 	k.mu.Unlock()
-	if _, ok := newest(keys, alg); ok {
+	if _, ok := signer(keys, alg, k.clock()); ok {
 		return keys, nil
 	}
-	// Making a key is slow and needs randomness: both stand before the Update,
-	// which may run twice. Should another have made one meanwhile, its key stands.
+	return k.change(ctx, realm, alg, func(tx Tx, keys []Key, made Key) ([]Key, error) {
+		if _, ok := signer(keys, alg, tx.Now()); ok {
+			return keys, nil
+		}
+		return succeed(tx, keys, made, tx.Now())
+	})
+}
+
+// change runs decide over the realm's stored keys with a key just made, which it
+// may store, and remembers the outcome. Making a key is slow and needs randomness:
+// it stands before the Update, which may run twice.
+func (k *Keyring) change(ctx context.Context, realm, alg string, decide func(Tx, []Key, Key) ([]Key, error)) ([]Key, error) {
 	made, err := k.forms.NewKey(alg)
 	if err != nil {
 		return nil, err
 	}
+	made.Realm, made.Purpose = realm, PurposeAccess
+	var keys []Key
 	err = k.store.Update(ctx, func(tx Tx) error {
-		var err error
-		keys, err = k.settle(tx, realm, alg, made)
+		stored, err := tx.Keys(realm)
+		if err != nil {
+			return err
+		}
+		now := tx.Now()
+		stored = slices.DeleteFunc(stored, func(key Key) bool { return key.dead(now) })
+		keys, err = decide(tx, stored, made)
 		return err
 	})
 	if err != nil {
+		k.forget(realm)
 		return nil, err
 	}
 	k.mu.Lock()
@@ -88,29 +132,70 @@ func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
 	return keys, nil
 }
 
-// settle returns the realm's keys, among them one that signs for alg: the stored
-// one, else the one just made. A key of another algorithm retires then.
-func (k *Keyring) settle(tx Tx, realm, alg string, made Key) ([]Key, error) {
-	keys, err := tx.Keys(realm)
-	if err != nil {
-		return nil, err
-	}
-	now := tx.Now()
-	keys = slices.DeleteFunc(keys, func(key Key) bool { return !key.Expires.IsZero() && !now.Before(key.Expires) })
-	if _, ok := newest(keys, alg); ok {
-		return keys, nil
-	}
+// forget makes the next use read the store: what is in memory may not be what is
+// on disk.
+func (k *Keyring) forget(realm string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.realms, realm)
+}
+
+// succeed stores the made key to sign from a moment on, and retires the others then.
+func succeed(tx Tx, keys []Key, made Key, from time.Time) ([]Key, error) {
 	for i := range keys {
-		if keys[i].Purpose == PurposeAccess && keys[i].Retires.IsZero() {
-			keys[i].Retires, keys[i].Expires = now, now.Add(MaxAccessLife)
-			if err := tx.PutKey(keys[i]); err != nil {
+		if key := &keys[i]; key.Purpose == PurposeAccess && (key.Retires.IsZero() || key.Retires.After(from)) {
+			key.Retires, key.Expires = from, from.Add(MaxAccessLife)
+			if err := tx.PutKey(*key); err != nil {
 				return nil, err
 			}
 		}
 	}
-	made.Realm, made.Purpose, made.Created, made.Signs = realm, PurposeAccess, now, now
-	if err := tx.PutKey(made); err != nil {
-		return nil, err
+	made.Created, made.Signs = tx.Now(), from
+	return append(keys, made), tx.PutKey(made)
+}
+
+// rotate makes the realm's next key, published now and signing after lead, unless
+// one is on its way already. With age set it does so only once the present one is
+// that old, less the lead.
+func (k *Keyring) rotate(ctx context.Context, realm, alg string, lead, age time.Duration) (made bool, err error) {
+	keys, err := k.load(ctx, realm, alg)
+	if err != nil {
+		return false, err
 	}
-	return append(keys, made), nil
+	due := func(keys []Key, now time.Time) bool {
+		present, ok := signer(keys, alg, now)
+		coming := slices.ContainsFunc(keys, func(key Key) bool { return key.Signs.After(now) && key.Revoked.IsZero() })
+		return ok && !coming && (age == 0 || !now.Before(present.Signs.Add(age-lead)))
+	}
+	if !due(keys, k.clock()) {
+		return false, nil
+	}
+	_, err = k.change(ctx, realm, alg, func(tx Tx, keys []Key, next Key) ([]Key, error) {
+		made = due(keys, tx.Now())
+		if !made {
+			return keys, nil
+		}
+		return succeed(tx, keys, next, tx.Now().Add(lead))
+	})
+	return made, err
+}
+
+// revoke ends a key and, if it was the one that signs, puts a new one in its place
+// at once. Errors: NotFound, Unavailable, Internal.
+func (k *Keyring) revoke(ctx context.Context, realm, alg, id string) error {
+	_, err := k.change(ctx, realm, alg, func(tx Tx, keys []Key, next Key) ([]Key, error) {
+		i := slices.IndexFunc(keys, func(key Key) bool { return key.ID == id })
+		if i < 0 {
+			return nil, &Error{Kind: NotFound, Op: "revoke a key", Public: "the realm has no such key"}
+		}
+		keys[i].Revoked = tx.Now()
+		if err := tx.PutKey(keys[i]); err != nil {
+			return nil, err
+		}
+		if _, ok := signer(keys, alg, tx.Now()); ok {
+			return keys, nil
+		}
+		return succeed(tx, keys, next, tx.Now())
+	})
+	return err
 }

@@ -89,6 +89,10 @@ type Tx interface {
 	// EraseSuccessors forgets the sealed successors whose grace ended before t.
 	EraseSuccessors(before time.Time) error
 
+	// KnownAddress tells of an earlier login from this network.
+	KnownAddress(realm string, account secret.Digest, network string) (KnownAddress, error)
+	PutKnownAddress(KnownAddress) error
+
 	// SpendStep marks a TOTP step of an account as used until expires. It answers
 	// false if the step was spent before.
 	SpendStep(realm, account string, step int64, expires time.Time) (bool, error)
@@ -139,6 +143,15 @@ type Revocation struct {
 	Expires time.Time
 }
 
+// KnownAddress remembers that a login name was logged in to from a network, so that
+// strangers' failures cannot lock its owner out.
+type KnownAddress struct {
+	Realm   string
+	Account secret.Digest // of the login name
+	Network string        // an IPv4 address or an IPv6 /64
+	Expires time.Time
+}
+
 // Session is one login of one account on one client. What a login gave lives only
 // as long as its row.
 type Session struct {
@@ -146,6 +159,7 @@ type Session struct {
 	Realm      string
 	Account    string
 	Client     string
+	Address    string        // where it was started from; empty if unknown
 	Credential secret.Digest // of what the user proved to know; another one ends the session
 	Created    time.Time
 	LastUsed   time.Time

@@ -10,16 +10,41 @@ import (
 // Realm is a tenant as the configuration declares it. It is never changed once
 // an Authority was made with it.
 type Realm struct {
-	ID         string // UUID
-	Name       string
-	Issuer     string        // `iss`; also the audience of tokens asked for without a resource
-	SigningAlg string        // ES256, RS256 or EdDSA
-	Opaque     bool          // access tokens are opaque instead of JWTs
-	AccessLife time.Duration // of access tokens
-	Clients    []Client
-	Resources  []Resource
+	ID           string // UUID
+	Name         string
+	Issuer       string        // `iss`; also the audience of tokens asked for without a resource
+	SigningAlg   string        // ES256, RS256 or EdDSA
+	Opaque       bool          // access tokens are opaque instead of JWTs
+	AccessLife   time.Duration // of access tokens
+	RefreshLife  time.Duration // of refresh tokens, after their last use
+	RefreshGrace time.Duration // while a repeated use gets the same successor
+	SessionLife  time.Duration // absolute end of every login
+	Clients      []Client
+	Users        []User
+	Resources    []Resource
 
-	clients map[string]*Client
+	clients  map[string]*Client // by id, the built-in one among them
+	users    map[string]*User   // by username
+	accounts map[string]*User   // by UUID
+	decoy    string             // a password hash whose cost an unknown user's login has
+}
+
+// index makes the realm's tables and adds the built-in client.
+func (r *Realm) index() {
+	r.clients = make(map[string]*Client, len(r.Clients)+1)
+	for i := range r.Clients {
+		r.clients[r.Clients[i].ID] = &r.Clients[i]
+	}
+	r.clients[FirstParty] = &Client{ID: FirstParty, Grants: []string{GrantRefreshToken}, Scopes: []string{"openid", "email", "profile"}}
+	r.users = make(map[string]*User, len(r.Users))
+	r.accounts = make(map[string]*User, len(r.Users))
+	for i := range r.Users {
+		u := &r.Users[i]
+		r.users[u.Username], r.accounts[u.Subject] = u, u
+		if r.decoy == "" {
+			r.decoy = u.PasswordHash
+		}
+	}
 }
 
 // Client is an OAuth client (RFC 6749 §2) as the configuration declares it.
@@ -40,9 +65,6 @@ type Resource struct {
 	URL    string
 	Client string
 }
-
-// GrantClientCredentials is the grant type of RFC 6749 §4.4.
-const GrantClientCredentials = "client_credentials"
 
 // Public reports whether the client has no credential (RFC 6749 §2.1).
 func (c *Client) Public() bool { return len(c.Secrets) == 0 }

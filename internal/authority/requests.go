@@ -29,13 +29,20 @@ type TokenRequest struct {
 	GrantType string
 	Scope     string   // space-separated; empty: all the client may have
 	Resources []string // RFC 8707; empty: the issuer itself
+
+	RefreshToken string        // for the grant refresh_token
+	WithRefresh  bool          // client_credentials: start a session and give a refresh token too
+	RefreshLife  time.Duration // of a refresh token handed out; zero: the realm's
 }
 
 // TokenGrant answers a TokenRequest (RFC 6749 §5.1).
 type TokenGrant struct {
-	AccessToken string
-	ExpiresIn   time.Duration
-	Scope       string // space-separated, as granted
+	AccessToken      string
+	ExpiresIn        time.Duration
+	Scope            string        // space-separated, as granted
+	RefreshToken     string        // empty if there is none
+	RefreshExpiresIn time.Duration // zero if there is none
+	Session          string        // `sid`; empty if there is none
 }
 
 // TokenQuery asks about a token or for its end.
@@ -55,7 +62,7 @@ type Introspection struct {
 // here as the list of verbs, each dialect declares the part that it uses.
 type Verbs interface {
 	// Token issues tokens. Errors: Invalid, RealmUnknown, ClientUnauthenticated,
-	// ClientForbidden, GrantUnsupported, ScopeInvalid, TargetInvalid, Unavailable, Internal.
+	// ClientForbidden, GrantUnsupported, GrantInvalid, ScopeInvalid, TargetInvalid, Unavailable, Internal.
 	Token(ctx context.Context, r TokenRequest) (TokenGrant, error)
 	// Introspect tells the facts of a token to a client that may know them.
 	// Errors: Invalid, RealmUnknown, ClientUnauthenticated, Unavailable, Internal.

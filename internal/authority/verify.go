@@ -59,10 +59,10 @@ func (a *Authority) verify(ctx context.Context, op string, r *Realm, raw string)
 			return inactive(op, "expired")
 		}
 		p = Principal{
-			Client: t.Client, TokenID: t.ID, Kind: t.Kind, Scopes: t.Scopes, Audience: t.Audience,
+			Client: t.Client, TokenID: t.ID, Kind: t.Kind, Session: t.Session, Scopes: t.Scopes, Audience: t.Audience,
 			IssuedAt: t.Issued.Unix(), Expires: t.Expires.Unix(),
 		}
-		return a.complete(op, r, &p)
+		return a.complete(tx, op, r, &p)
 	})
 	if err != nil {
 		return Principal{}, err
@@ -86,18 +86,9 @@ func (a *Authority) verifyJWT(ctx context.Context, op string, r *Realm, raw stri
 		Client: c.Client, TokenID: c.TokenID, KeyID: kid, Kind: KindAccess, Session: c.Session,
 		Scopes: scopes, Audience: ListOf(c.Audience...), IssuedAt: c.IssuedAt, Expires: c.Expires, AuthTime: c.AuthTime,
 	}
-	err = a.store.View(ctx, func(tx Tx) error {
-		revoked, err := tx.Revoked(r.ID, c.TokenID)
-		if err != nil {
-			return err
-		}
-		if revoked {
-			return inactive(op, "revoked")
-		}
-		return a.complete(op, r, &p)
-	})
+	err = a.store.View(ctx, func(tx Tx) error { return a.complete(tx, op, r, &p) })
 	if err == nil && p.Subject != c.Subject {
-		err = inactive(op, "its subject is not the client's any more")
+		err = inactive(op, "its subject is not the holder's any more")
 	}
 	if err != nil {
 		return Principal{}, err
@@ -114,16 +105,28 @@ func (a *Authority) readJWT(ctx context.Context, r *Realm, raw string) (AccessCl
 	return a.forms.Read(keys, r.Issuer, raw)
 }
 
-// complete puts in what the realm knows of the token's owner now, or says that the
-// owner is gone.
-func (a *Authority) complete(op string, r *Realm, p *Principal) error {
-	c, err := a.standing(op, r, p.Client)
+// complete puts in what the realm knows of the token's holder now, or says that
+// the token was revoked or its holder is gone.
+func (a *Authority) complete(tx Tx, op string, r *Realm, p *Principal) error {
+	revoked, err := tx.Revoked(r.ID, p.TokenID)
 	if err != nil {
 		return err
 	}
-	p.Source, p.Realm, p.Issuer = r.Name, r.ID, r.Issuer
-	p.Subject, p.Username, p.Roles = c.Subject, "service-account-"+c.ID, c.Roles
-	p.Scopes, p.Audience = r.live(c, p.Scopes, p.Audience)
+	if revoked {
+		return inactive(op, "revoked")
+	}
+	h, err := a.standing(tx, op, r, p.Client, p.Session)
+	if err != nil {
+		return err
+	}
+	p.Source, p.Realm, p.Issuer, p.Subject = r.Name, r.ID, r.Issuer, h.subject()
+	if u := h.user; u != nil {
+		p.Account, p.Username, p.Name, p.Roles = u.Subject, u.Username, u.Name, u.Roles
+		p.Email, p.EmailVerified, p.AuthTime = u.Email, u.EmailVerified, h.session.Created.Unix()
+	} else {
+		p.Username, p.Roles = "service-account-"+h.client.ID, h.client.Roles
+	}
+	p.Scopes, p.Audience = r.live(h.client, p.Scopes, p.Audience)
 	if p.Audience == "" {
 		return inactive(op, "its client may no longer have any of its audience")
 	}

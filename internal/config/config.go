@@ -139,6 +139,20 @@ type Endpoints struct {
 	Realms []string `json:"realms,omitempty"`
 	// Dialects served. Default: oauth.
 	Dialects []string `json:"dialects,omitempty"`
+	// The dialect keycloak; the block mounts it.
+	Keycloak *Keycloak `json:"keycloak,omitempty"`
+}
+
+// Keycloak is what the dialect keycloak lets an operator choose.
+type Keycloak struct {
+	// Introspection answers JSON booleans instead of the strings "true" and "false".
+	// Default: false.
+	Booleans bool `json:"booleans,omitempty"`
+	// Introspection asks for no client authentication. Default: false.
+	AnonymousIntrospection bool `json:"anonymous_introspection,omitempty"`
+	// The client that user logins are for; it needs the grant password. Default: the
+	// built-in public client gatehouse.
+	DefaultClient string `json:"default_client,omitempty"`
 }
 
 // Guard is the rule of one route: the handler `gatehouse_guard`.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -14,14 +15,14 @@ const (
 	mebibyte Size = 1 << 20
 )
 
-func defaultRefreshToken() RefreshToken {
-	return RefreshToken{Lifetime: 30 * day, Grace: 10 * second}
-}
+// RefreshLifetime is the life of the realm's refresh tokens after their last use,
+// 30d where the configuration sets none. A dialect with a life of its own uses that
+// one then, so SetDefaults leaves the field as it is.
+func (r *Realm) RefreshLifetime() Duration { return cmp.Or(r.RefreshToken.Lifetime, 30*day) }
 
-func defaultSession() Session { return Session{Absolute: 30 * day} }
-
-// SetDefaults fills in what was not said. Two things stay empty, because who
-// knows them stands elsewhere: the path of the SQLite file and the ids of realms.
+// SetDefaults fills in what was not said. Three things stay empty, because who
+// knows them stands elsewhere: the path of the SQLite file, the ids of realms and
+// the life of refresh tokens.
 func (c *Config) SetDefaults() {
 	setDefault(&c.Cache.MaxSize, 64*mebibyte)
 	setDefault(&c.Cache.MaxTTL, 30*second)
@@ -35,10 +36,8 @@ func (r *Realm) setDefaults() {
 	setDefault(&r.SigningAlg, "ES256")
 	setDefault(&r.AccessToken.Format, "jwt")
 	setDefault(&r.AccessToken.Lifetime, 5*minute)
-	refresh := defaultRefreshToken()
-	setDefault(&r.RefreshToken.Lifetime, refresh.Lifetime)
-	setDefault(&r.RefreshToken.Grace, min(refresh.Grace, r.RefreshToken.Lifetime/2))
-	setDefault(&r.Session.Absolute, defaultSession().Absolute)
+	setDefault(&r.RefreshToken.Grace, min(10*second, r.RefreshLifetime()/2))
+	setDefault(&r.Session.Absolute, 30*day)
 	for i := range r.Clients {
 		setDefault(&r.Clients[i].Introspect, "own")
 	}

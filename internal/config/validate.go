@@ -25,7 +25,6 @@ func (c *Config) Validate() Faults {
 	full, ck := c.withDefaults(), new(checker)
 	ck.store(full.Store)
 	ck.cache(full.Cache)
-	ck.later(full)
 	if len(full.Realms) == 0 {
 		ck.fault("realms", "at least one realm is required")
 	}
@@ -110,10 +109,10 @@ func (ck *checker) realmName(at, name string) {
 
 func (ck *checker) lives(at string, r *Realm) {
 	const most = 3650 * day
-	refresh := r.RefreshToken
-	if ck.between(at+".refresh_token.lifetime", "lifetime of refresh tokens", refresh.Lifetime, most) {
-		if refresh.Grace <= 0 || refresh.Grace > 5*minute || refresh.Grace >= refresh.Lifetime {
-			ck.fault(at+".refresh_token.grace", "grace must be more than 0, at most 5m and less than the lifetime, not %s", refresh.Grace)
+	life, grace := r.RefreshLifetime(), r.RefreshToken.Grace
+	if ck.between(at+".refresh_token.lifetime", "lifetime of refresh tokens", life, most) {
+		if grace <= 0 || grace > 5*minute || grace >= life {
+			ck.fault(at+".refresh_token.grace", "grace must be more than 0, at most 5m and less than the lifetime, not %s", grace)
 		}
 	}
 	ck.between(at+".session.absolute", "absolute end of sessions", r.Session.Absolute, most)

@@ -44,7 +44,7 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 		return nil, err
 	}
 	auth, err := authority.New(authority.Options{
-		Store: s.store, Keys: s.keys, Forms: s.forms, Endings: s.cache, Clock: time.Now,
+		Store: s.store, Keys: s.keys, Throttle: s.guesses, Forms: s.forms, Endings: s.cache, Clock: time.Now,
 		Audit: audit.New(p.Logger, s.metrics), Realms: realms,
 	})
 	if err != nil {

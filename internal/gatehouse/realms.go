@@ -1,6 +1,8 @@
 package gatehouse
 
 import (
+	"fmt"
+
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -19,6 +21,14 @@ func realmsOf(c *config.Config) ([]authority.Realm, error) {
 		r := authority.Realm{
 			ID: realmID(in), Name: in.Name, Issuer: in.Issuer, SigningAlg: in.SigningAlg,
 			Opaque: in.AccessToken.Format == "opaque", AccessLife: in.AccessToken.Lifetime.D(),
+			RefreshLife: in.RefreshLifetime().D(), RefreshGrace: in.RefreshToken.Grace.D(), SessionLife: in.Session.Absolute.D(),
+		}
+		for j := range in.Users {
+			user, err := userOf(r.ID, &in.Users[j])
+			if err != nil {
+				return nil, fmt.Errorf("realm %s: user %s: %w", in.Name, in.Users[j].Username, err)
+			}
+			r.Users = append(r.Users, user)
 		}
 		for j := range in.Clients {
 			client, err := clientOf(r.ID, &in.Clients[j])
@@ -41,6 +51,24 @@ func realmID(in *config.Realm) string {
 		return in.ID
 	}
 	return secret.NamedUUID(realmNamespace, in.Name)
+}
+
+// userOf judges what config cannot: the parameters of the hash, before a login pays
+// for them.
+func userOf(realm string, in *config.User) (authority.User, error) {
+	if err := secret.ParsePasswordHash(in.PasswordHash); err != nil {
+		return authority.User{}, err
+	}
+	if in.TOTPSecret != "" {
+		if err := secret.CheckTOTPSecret(in.TOTPSecret); err != nil {
+			return authority.User{}, err
+		}
+	}
+	return authority.User{
+		Username: in.Username, Subject: secret.NamedUUID(realm, "user:"+in.Username), PasswordHash: in.PasswordHash,
+		TOTPSecret: in.TOTPSecret, Email: in.Email, EmailVerified: in.EmailVerified, Name: in.Name,
+		Roles: authority.ListOf(in.Roles...), Disabled: in.Disabled,
+	}, nil
 }
 
 func clientOf(realm string, in *config.Client) (authority.Client, error) {

@@ -27,6 +27,7 @@ const (
 type State struct {
 	store   *sqlite.Store
 	keys    *authority.Keyring
+	guesses *authority.Throttle
 	forms   *token.Forms
 	cache   *introspect.Cache
 	metrics *audit.Metrics
@@ -52,8 +53,8 @@ func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger) (*Sta
 	forms := token.New()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &State{
-		store: store, keys: authority.NewKeyring(store, forms), forms: forms, cache: cache,
-		metrics: audit.NewMetrics(), logger: logger, stop: stop,
+		store: store, keys: authority.NewKeyring(store, forms, time.Now), guesses: authority.NewThrottle(time.Now),
+		forms: forms, cache: cache, metrics: audit.NewMetrics(), logger: logger, stop: stop,
 	}
 	s.workers.Go(func() { s.sweep(work) })
 	return s, nil

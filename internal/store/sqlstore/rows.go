@@ -14,6 +14,7 @@ var (
 	revocationTable = newTable("revocations", 2, revocationFields)
 	sessionTable    = newTable("sessions", 2, sessionFields)
 	refreshTable    = newTable("refresh_tokens", 1, refreshFields)
+	knownTable      = newTable("known_addresses", 3, knownFields)
 )
 
 // What is swept, by table and primary key. Keys stay: the tokens they signed may
@@ -24,6 +25,7 @@ var sweeps = [...]string{
 	sweepText("sessions", "realm, id"),
 	sweepText("refresh_tokens", "digest"),
 	sweepText("totp_steps", "realm, account, step"),
+	sweepText("known_addresses", "realm, account, network"),
 }
 
 // The statements that are not a get, put or delete by primary key.
@@ -83,6 +85,7 @@ func sessionFields(s *authority.Session) []field {
 		{"id", text(&s.ID)},
 		{"account", text(&s.Account)},
 		{"client", text(&s.Client)},
+		{"address", text(&s.Address)},
 		{"credential", digest(&s.Credential)},
 		{"created", instant(&s.Created)},
 		{"last_used", instant(&s.LastUsed)},
@@ -104,6 +107,15 @@ func refreshFields(r *authority.Refresh) []field {
 		{"expires", instant(&r.Expires)},
 		{"used", instant(&r.Used)},
 		{"successor", blob(&r.Successor)},
+	}
+}
+
+func knownFields(k *authority.KnownAddress) []field {
+	return []field{
+		{"realm", text(&k.Realm)},
+		{"account", digest(&k.Account)},
+		{"network", text(&k.Network)},
+		{"expires", instant(&k.Expires)},
 	}
 }
 

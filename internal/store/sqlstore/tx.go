@@ -170,6 +170,14 @@ func (t *Tx) EraseSuccessors(before time.Time) error {
 	return err
 }
 
+// KnownAddress implements authority.Tx.
+func (t *Tx) KnownAddress(realm string, account authority.Digest, network string) (authority.KnownAddress, error) {
+	return rowOf(t, &knownTable, realm, account[:], network)
+}
+
+// PutKnownAddress implements authority.Tx.
+func (t *Tx) PutKnownAddress(k authority.KnownAddress) error { return putRow(t, &knownTable, &k) }
+
 // SpendStep implements authority.Tx.
 func (t *Tx) SpendStep(realm, account string, step int64, expires time.Time) (bool, error) {
 	if !sound(realm, account) {

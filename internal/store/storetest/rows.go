@@ -60,6 +60,15 @@ func kindsOfRow() []kindOfRow {
 				return &got, err
 			},
 		},
+		{
+			"known address", func() any { return new(authority.KnownAddress) },
+			func(tx authority.Tx, row any) error { return tx.PutKnownAddress(*row.(*authority.KnownAddress)) },
+			func(tx authority.Tx, row any) (any, error) {
+				want := row.(*authority.KnownAddress)
+				got, err := tx.KnownAddress(want.Realm, want.Account, want.Network)
+				return &got, err
+			},
+		},
 	}
 }
 
@@ -182,10 +191,13 @@ func putOverwrites(t *testing.T, open Open) {
 		fill(t, row, 0)
 		fill(t, other, 1)
 		// The second row has the first one's key and nothing else of it.
-		for _, key := range []string{"Digest", "Realm", "ID"} {
+		for _, key := range []string{"Digest", "Realm", "ID", "Account", "Network"} {
 			from, to := reflect.ValueOf(row).Elem(), reflect.ValueOf(other).Elem()
-			byDigest := from.FieldByName("Digest").IsValid()
-			if from.FieldByName(key).IsValid() && byDigest == (key == "Digest") {
+			byDigest, isKey := from.FieldByName("Digest").IsValid(), from.FieldByName(key).IsValid()
+			if key == "Account" { // part of a key only beside a network
+				isKey = from.FieldByName("Network").IsValid()
+			}
+			if isKey && byDigest == (key == "Digest") {
 				to.FieldByName(key).Set(from.FieldByName(key))
 			}
 		}

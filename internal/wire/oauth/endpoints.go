@@ -54,31 +54,39 @@ func decodeToken(realm string) func(*http.Request) (authority.TokenRequest, erro
 		if err != nil {
 			return none, err
 		}
-		return authority.TokenRequest{
+		q := authority.TokenRequest{
 			Realm:     realm,
 			Client:    client,
 			GrantType: grantType,
 			Scope:     body.Get("scope"),
 			Resources: body.All("resource"),
-		}, nil
+		}
+		if grantType == authority.GrantRefreshToken { // RFC 6749 §6
+			if q.RefreshToken, err = body.Need("refresh_token"); err != nil {
+				return none, err
+			}
+		}
+		return q, nil
 	}
 }
 
 // tokenAnswer is RFC 6749 §5.1.
 type tokenAnswer struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope,omitempty"`
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
 }
 
 func encodeToken(w http.ResponseWriter, g authority.TokenGrant) error {
 	wire.NoStore(w.Header())
 	return wire.WriteJSON(w, http.StatusOK, tokenAnswer{
-		AccessToken: g.AccessToken,
-		TokenType:   "Bearer",
-		ExpiresIn:   int64(g.ExpiresIn / time.Second), // rounded down: never longer than it lives
-		Scope:       g.Scope,
+		AccessToken:  g.AccessToken,
+		TokenType:    "Bearer",
+		ExpiresIn:    int64(g.ExpiresIn / time.Second), // rounded down: never longer than it lives
+		RefreshToken: g.RefreshToken,
+		Scope:        g.Scope,
 	})
 }
 

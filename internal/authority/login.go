@@ -1,0 +1,180 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// User is a local user as the configuration declares it.
+type User struct {
+	Username      string
+	Subject       string // `sub`, and the UUID of its account
+	PasswordHash  string // argon2id or bcrypt
+	TOTPSecret    string // base32, or empty: no second factor
+	Email         string
+	EmailVerified bool
+	Name          string
+	Roles         List
+	Disabled      bool
+}
+
+// credential is the digest of what the user proves to know. A session keeps it:
+// another password or second factor ends the session.
+func (u *User) credential() secret.Digest {
+	return secret.DigestOf(u.PasswordHash + "\x00" + u.TOTPSecret)
+}
+
+// LoginRequest asks for a login by password.
+type LoginRequest struct {
+	Realm    string // name or UUID; empty: the default realm
+	Client   string // client id the login is for; empty: the built-in first-party client
+	Username string
+	Password string
+	Code     string        // of the second factor; a dialect without a place for it leaves it empty
+	Scope    string        // space-separated; empty: all the client may have
+	Life     time.Duration // of the refresh token; zero: the realm's
+}
+
+// FirstParty is the id of the public client that every realm has: the one that
+// user logins of the dialects are made with.
+const FirstParty = "gatehouse"
+
+const (
+	knownFor   = 90 * 24 * time.Hour // how long an address stays known after a login
+	stepMemory = 5 * time.Minute     // longer than any TOTP step can be used
+)
+
+// Login logs a user in and starts a session. Errors: Invalid, RealmUnknown,
+// LoginFailed (unknown user, wrong password, missing or wrong or spent second
+// factor, disabled user: not told apart), Throttled, ScopeInvalid,
+// ClientForbidden, Unavailable, Internal.
+func (a *Authority) Login(ctx context.Context, q LoginRequest) (TokenGrant, error) {
+	const op = "log a user in"
+	r, err := a.realm(op, q.Realm)
+	if err != nil {
+		return TokenGrant{}, a.refuse(ctx, nil, q.Client, err)
+	}
+	g, err := a.login(ctx, op, r, q)
+	if err != nil {
+		return TokenGrant{}, a.refuse(ctx, r, q.Client, err)
+	}
+	return g, nil
+}
+
+func (a *Authority) login(ctx context.Context, op string, r *Realm, q LoginRequest) (TokenGrant, error) {
+	c, err := a.loginClient(op, r, q.Client)
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	scopes, err := askedScopes(op, c, q.Scope)
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	account := secret.DigestOf(r.ID + "\x00" + q.Username)
+	network := networkOf(CallerOf(ctx).Address)
+	known, err := a.knows(ctx, r, account, network)
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	wait, succeeded := a.throttle.try(account, network, known)
+	if wait > 0 {
+		a.audit.Record(ctx, Event{Name: "throttle", Realm: r.Name, Client: c.ID, Detail: "logins"})
+		return TokenGrant{}, &Error{Kind: Throttled, Op: op, Public: "too many failed logins: try again later", RetryAfter: wait}
+	}
+	u, err := a.proven(ctx, op, r, q)
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	g, err := a.begin(ctx, op, grantLogin, issue{
+		realm: r, client: c, user: u, scopes: scopes, audience: ListOf(r.Issuer), refreshLife: q.Life,
+	}, func(tx Tx) error {
+		if err := a.spendStep(tx, op, r, u, q.Code); err != nil {
+			return err
+		}
+		return tx.PutKnownAddress(KnownAddress{Realm: r.ID, Account: account, Network: network, Expires: tx.Now().Add(knownFor)})
+	})
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	succeeded()
+	return g, nil
+}
+
+// loginClient is the client a login is for.
+func (a *Authority) loginClient(op string, r *Realm, id string) (*Client, error) {
+	if id == "" {
+		id = FirstParty
+	}
+	c := r.clients[id]
+	if c == nil || c.Disabled {
+		return nil, &Error{Kind: ClientForbidden, Op: op, Public: "logins are switched off here"}
+	}
+	if id != FirstParty && !c.may(GrantPassword) {
+		return nil, &Error{Kind: ClientForbidden, Op: op, Public: "logins are switched off here",
+			Err: errors.New("the default client may not use the grant password")}
+	}
+	return c, nil
+}
+
+// knows reports whether a login of the account succeeded from this network lately.
+func (a *Authority) knows(ctx context.Context, r *Realm, account secret.Digest, network string) (known bool, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		k, err := tx.KnownAddress(r.ID, account, network)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		known = err == nil && tx.Now().Before(k.Expires)
+		return err
+	})
+	return known, err
+}
+
+// proven returns the user whose password was given. Whoever it is not, the work is
+// the same: one hash.
+func (a *Authority) proven(ctx context.Context, op string, r *Realm, q LoginRequest) (*User, error) {
+	done, err := a.throttle.hash(ctx)
+	if err != nil {
+		return nil, &Error{Kind: Unavailable, Op: op, Public: "too busy: try again", RetryAfter: firstWait, Err: err}
+	}
+	defer done()
+	failed := func(why string) error {
+		return &Error{Kind: LoginFailed, Op: op, Public: "the username or password is wrong", Err: errors.New(why)}
+	}
+	u := r.users[q.Username]
+	if u == nil {
+		secret.DummyVerify(r.decoy, q.Password)
+		return nil, failed("unknown user")
+	}
+	ok, err := secret.VerifyPassword(u.PasswordHash, q.Password)
+	switch {
+	case err != nil:
+		return nil, &Error{Kind: Internal, Op: op, Err: err}
+	case !ok:
+		return nil, failed("wrong password")
+	case u.Disabled:
+		return nil, failed("the user is disabled")
+	case u.TOTPSecret != "" && q.Code == "":
+		return nil, failed("the second factor is missing")
+	}
+	return u, nil
+}
+
+// spendStep checks the second factor and spends its step: a code is good once.
+func (a *Authority) spendStep(tx Tx, op string, r *Realm, u *User, code string) error {
+	if u.TOTPSecret == "" {
+		return nil
+	}
+	failed := &Error{Kind: LoginFailed, Op: op, Public: "the username or password is wrong", Err: errors.New("wrong or spent second factor")}
+	step, ok := secret.TOTPStep(u.TOTPSecret, code, tx.Now())
+	if !ok {
+		return failed
+	}
+	fresh, err := tx.SpendStep(r.ID, u.Subject, step, tx.Now().Add(stepMemory))
+	if err == nil && !fresh {
+		err = failed
+	}
+	return err
+}

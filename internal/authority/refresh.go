@@ -1,0 +1,125 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// refresh hands out a new access token for a refresh token (RFC 6749 §6). Each
+// refresh token has one successor, however many use it at once: whoever comes
+// first inside the Update makes it, and repeated uses within the grace get the same
+// one back. A use after the grace ends the whole family (RFC 9700 §4.14.2).
+func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client, q TokenRequest) (TokenGrant, error) {
+	if !c.may(GrantRefreshToken) {
+		return TokenGrant{}, &Error{Kind: ClientForbidden, Op: op, Public: "the client may not use this grant_type"}
+	}
+	if kind, _ := a.forms.KindOf(q.RefreshToken); kind != KindRefresh {
+		return TokenGrant{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: errors.New("not a refresh token of ours")}
+	}
+	next := a.forms.NewOpaque(KindRefresh)
+	sealed, err := secret.SealUnder(q.RefreshToken, []byte(next))
+	if err != nil {
+		return TokenGrant{}, &Error{Kind: Internal, Op: op, Err: err}
+	}
+	var out issue
+	var reused string
+	err = a.store.Update(ctx, func(tx Tx) error {
+		out, reused = issue{}, ""
+		row, err := a.familyRow(tx, op, r, c, q)
+		if err != nil {
+			return err
+		}
+		h, err := a.standing(tx, op, r, row.Client, row.Session)
+		if err != nil {
+			return asGrantInvalid(op, err)
+		}
+		out = issue{realm: r, client: c, user: h.user, session: h.session, refresh: next, refreshLife: q.RefreshLife}
+		if out.scopes, err = narrower(op, ScopeInvalid, "scope", row.Scopes, strings.Fields(q.Scope)); err != nil {
+			return err
+		}
+		if out.audience, err = narrower(op, TargetInvalid, "resource", row.Audience, q.Resources); err != nil {
+			return err
+		}
+		switch {
+		case row.Used.IsZero():
+			return a.spend(tx, row, &out, sealed)
+		case tx.Now().Before(row.Used.Add(r.RefreshGrace)) && len(row.Successor) > 0:
+			same, err := secret.OpenUnder(q.RefreshToken, row.Successor)
+			out.refresh = string(same)
+			return err
+		}
+		reused = row.Session
+		return tx.DeleteSession(r.ID, row.Session)
+	})
+	if reused != "" {
+		a.endings.End(Tag{TagSession, r.ID, reused})
+	}
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	if reused != "" {
+		a.audit.Record(ctx, Event{Name: "reuse", Realm: r.Name, Client: c.ID, Session: reused, Detail: "a spent refresh token came again: its session was ended"})
+		return TokenGrant{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token was used before: its session has ended"}
+	}
+	return a.hand(ctx, GrantRefreshToken, out)
+}
+
+// familyRow finds the presented refresh token and whose it is.
+func (a *Authority) familyRow(tx Tx, op string, r *Realm, c *Client, q TokenRequest) (Refresh, error) {
+	refused := &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good"}
+	row, err := tx.Refresh(secret.DigestOf(q.RefreshToken))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		refused.Err = errors.New("unknown")
+	case err != nil:
+		return Refresh{}, err
+	case row.Realm != r.ID || row.Client != c.ID:
+		refused.Err = errors.New("of another realm or client")
+	case !tx.Now().Before(row.Expires):
+		refused.Err = errors.New("expired")
+	default:
+		return row, nil
+	}
+	return Refresh{}, refused
+}
+
+// spend marks the token as used and stores its one successor.
+func (a *Authority) spend(tx Tx, row Refresh, out *issue, sealed []byte) error {
+	now := tx.Now()
+	row.Used, row.Successor = now, sealed
+	if err := tx.PutRefresh(row); err != nil {
+		return err
+	}
+	out.session.LastUsed = now
+	if err := tx.PutSession(out.session); err != nil {
+		return err
+	}
+	return tx.PutRefresh(out.refreshRow(secret.UUID(), row.Scopes, row.Audience, now))
+}
+
+// narrower is what of the asked texts the family has: all of them or an error;
+// asked for none, all of the family's.
+func narrower(op string, kind Kind, what string, has List, asked []string) (List, error) {
+	for _, s := range asked {
+		if !has.Has(s) {
+			return "", &Error{Kind: kind, Op: op, Public: what + " names something the refresh token was not given for",
+				Fields: []Field{{Name: what, Reason: "not granted at the login"}}}
+		}
+	}
+	if len(asked) == 0 {
+		return has, nil
+	}
+	return ListOf(slices.Compact(asked)...), nil
+}
+
+// asGrantInvalid turns the shared check's refusal into the grant's.
+func asGrantInvalid(op string, err error) error {
+	if KindOf(err) == TokenInvalid {
+		return &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: err}
+	}
+	return err
+}

@@ -1,0 +1,129 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// holder is whom a token was issued to, as the realm knows them now.
+type holder struct {
+	client  *Client
+	user    *User   // nil for a client's own token
+	session Session // zero for a token without a session
+}
+
+// standing is the one check that every grant, every introspection and every guard
+// passes: may what was issued to this client, in this session, go on? It runs
+// inside the Tx that reads or writes, so that what it saw is what is.
+func (a *Authority) standing(tx Tx, op string, r *Realm, client, session string) (holder, error) {
+	h := holder{client: r.clients[client]}
+	if h.client == nil || h.client.Disabled {
+		return holder{}, inactive(op, "its client is gone or disabled")
+	}
+	if session == "" {
+		return h, nil
+	}
+	s, err := tx.Session(r.ID, session)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return holder{}, inactive(op, "its session has ended")
+	case err != nil:
+		return holder{}, err
+	case s.Client != client:
+		return holder{}, inactive(op, "its session is another client's")
+	case !tx.Now().Before(s.Expires):
+		return holder{}, inactive(op, "its session has expired")
+	}
+	h.session = s
+	if s.Account == "" {
+		return h, nil
+	}
+	h.user = r.accounts[s.Account]
+	if h.user == nil || h.user.Disabled {
+		return holder{}, inactive(op, "its user is gone or disabled")
+	}
+	if credential := h.user.credential(); !credential.Equal(s.Credential) {
+		return holder{}, inactive(op, "its user's password or second factor was changed")
+	}
+	return h, nil
+}
+
+// subject is the `sub` of the holder's tokens.
+func (h *holder) subject() string {
+	if h.user != nil {
+		return h.user.Subject
+	}
+	return h.client.Subject
+}
+
+// begin starts a session and hands out its first tokens. within runs in the Update
+// that stores them: what it refuses never was.
+func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within func(Tx) error) (TokenGrant, error) {
+	r := i.realm
+	i.session = Session{ID: secret.UUID(), Realm: r.ID, Client: i.client.ID, Address: CallerOf(ctx).Address}
+	if i.user != nil {
+		i.session.Account, i.session.Credential = i.user.Subject, i.user.credential()
+	}
+	i.refresh = a.forms.NewOpaque(KindRefresh)
+	row := secret.UUID()
+	err := a.store.Update(ctx, func(tx Tx) error {
+		now := tx.Now()
+		i.session.Created, i.session.LastUsed, i.session.Expires = now, now, now.Add(r.SessionLife)
+		if err := within(tx); err != nil {
+			return err
+		}
+		if err := tx.PutSession(i.session); err != nil {
+			return err
+		}
+		if err := tx.PutRefresh(i.refreshRow(row, i.scopes, i.audience, now)); err != nil {
+			return err
+		}
+		_, err := a.standing(tx, op, r, i.client.ID, i.session.ID)
+		return err
+	})
+	if err != nil {
+		return TokenGrant{}, err
+	}
+	return a.hand(ctx, grant, i)
+}
+
+// refreshRow is the row of the issue's refresh token. It never outlives the session.
+func (i *issue) refreshRow(id string, scopes, audience List, now time.Time) Refresh {
+	return Refresh{
+		Digest: secret.DigestOf(i.refresh), ID: id, Realm: i.realm.ID, Session: i.session.ID, Client: i.client.ID,
+		Account: i.session.Account, Scopes: scopes, Audience: audience, Issued: now, Expires: i.refreshEnds(now),
+	}
+}
+
+// refreshEnds is when a refresh token handed out now dies of disuse.
+func (i *issue) refreshEnds(now time.Time) time.Time {
+	life := i.realm.RefreshLife
+	if i.refreshLife > 0 {
+		life = i.refreshLife
+	}
+	if ends := now.Add(life); ends.Before(i.session.Expires) {
+		return ends
+	}
+	return i.session.Expires
+}
+
+// endSession ends a session and all that it gave. It answers whether there was one.
+func (a *Authority) endSession(ctx context.Context, r *Realm, id string) (bool, error) {
+	var was bool
+	err := a.store.Update(ctx, func(tx Tx) error {
+		_, err := tx.Session(r.ID, id)
+		was = err == nil
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return tx.DeleteSession(r.ID, id)
+	})
+	a.endings.End(Tag{TagSession, r.ID, id})
+	return was, err
+}
