@@ -57,7 +57,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if ready.Store.SQLite, err = filepath.Abs(ready.Store.SQLite); err != nil {
 		return fmt.Errorf("store sqlite: %w", err)
 	}
-	if err := ready.Validate().Err(); err != nil {
+	if err := ready.ValidateExpanded().Err(); err != nil {
+		return err
+	}
+	if err := gatehouse.Check(ready); err != nil {
 		return err
 	}
 	a.ready = ready
@@ -87,6 +90,9 @@ func (a *App) identityNames() *guard.Names {
 func (a *App) addGuard(g config.Guard) (int, error) {
 	g.SetDefaults(a.ready)
 	if err := g.Validate(a.ready).Err(); err != nil {
+		return 0, err
+	}
+	if err := guard.Valid(g); err != nil {
 		return 0, err
 	}
 	a.mu.Lock()

@@ -13,7 +13,15 @@ import (
 //	gatehouse [<matcher>] {
 //		realm    <name>...
 //		dialects <dialect>...
+//		keycloak {
+//			booleans
+//			anonymous_introspection
+//			default_client <client_id>
+//		}
 //	}
+//
+// The block of a dialect mounts it beside those that dialects names, or beside oauth
+// where that word is missing.
 func (e *Endpoints) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	_, err := e.readCaddyfile(d)
 	return err
@@ -27,6 +35,19 @@ func (e *Endpoints) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
 	return p, l.read("endpoints", words{
 		"realm":    p.list("realms", &e.Realms),
 		"dialects": p.list("dialects", &e.Dialects),
+		"keycloak": func(l line) error { return p.keycloak(l, e) },
+	}, nil)
+}
+
+func (p places) keycloak(l line, e *Endpoints) error {
+	if err := l.block(0); err != nil {
+		return err
+	}
+	p["keycloak"], e.Keycloak = l.word, new(config.Keycloak)
+	return l.read("keycloak", words{
+		"booleans":                p.flag("keycloak.booleans", &e.Keycloak.Booleans),
+		"anonymous_introspection": p.flag("keycloak.anonymous_introspection", &e.Keycloak.AnonymousIntrospection),
+		"default_client":          p.text("keycloak.default_client", &e.Keycloak.DefaultClient),
 	}, nil)
 }
 

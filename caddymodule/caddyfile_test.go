@@ -54,6 +54,8 @@ func TestUnmarshalers(t *testing.T) {
 	}{
 		{new(App), demoApp, `{"realms":[{"name":"demo","issuer":"https://auth.example.com","clients":[{"id":"app","secrets":["{env.APP_SECRET}"],"grants":["client_credentials"]}]}]}`},
 		{new(Endpoints), "gatehouse {\nrealm demo\n}", `{"realms":["demo"]}`},
+		{new(Endpoints), "gatehouse {\nkeycloak {\n}\n}", `{"keycloak":{}}`},
+		{new(Endpoints), "gatehouse {\nkeycloak {\nbooleans\ndefault_client app\n}\n}", `{"keycloak":{"booleans":true,"default_client":"app"}}`},
 		{new(Guard), "guard", `{}`},
 		{new(Guard), "guard {\nidentity {\nX-User sub\n}\n}", `{"identity":{"headers":[{"name":"X-User","claim":"sub"}]}}`},
 		{new(Strip), "gatehouse_strip", `{}`},
@@ -194,6 +196,7 @@ func FuzzCaddyfile(f *testing.F) {
 		demoApp,
 		"guard {\naccept demo\nidentity {\nX-User sub\n}\noptional\n}",
 		"gatehouse {\nrealm a b\ndialects oauth\n}",
+		"gatehouse {\nkeycloak {\nbooleans\nanonymous_introspection\ndefault_client app\n}\n}",
 		"gatehouse {\ncache {\nmax_ttl 5s\n} realm x {\n}\n}",
 		"guard {\n identity { }\n}", "gatehouse {\n{\n{\n", "a {\n}\n}", "x `}` \"{\"", "gatehouse <<E\n}\nE\n",
 		"gatehouse {\nstore sqlite \"\"\nrealm demo {\nsession 1d\n}\n}",

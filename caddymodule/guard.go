@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/gatehouse"
 	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
@@ -60,7 +61,11 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 	}
 	defer run.leave()
 	run.Serving()
-	return run.Guard(g.index).Check(r, st), nil
+	refusal := run.Guard(g.index).Check(r, st)
+	if refusal != nil {
+		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
+	}
+	return refusal, nil
 }
 
 // The names of Caddy's variables in which a request's guards keep what they share.

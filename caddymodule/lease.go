@@ -33,6 +33,15 @@ type running struct {
 	*gatehouse.Gatehouse
 	giveBack func()
 	refs     atomic.Int64
+	late     bool // opened for a request that outlived its configuration
+}
+
+// Serving says that a request has come, unless it came late: the limits of a
+// configuration that has gone must not come back.
+func (r *running) Serving() {
+	if !r.late {
+		r.Gatehouse.Serving()
+	}
 }
 
 func newRunning(g *gatehouse.Gatehouse, giveBack func()) *running {
@@ -113,6 +122,7 @@ func (l *lease) entered() (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.late = l.ended
 	l.current.Store(r)
 	return r, nil
 }

@@ -12,6 +12,8 @@ func init() {
 	caddy.RegisterModule(Endpoints{})
 	caddy.RegisterModule(Guard{})
 	caddy.RegisterModule(Strip{})
+	caddy.RegisterModule(Admin{})
+	registerCommand()
 	registerCaddyfile()
 }
 

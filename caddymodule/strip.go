@@ -37,32 +37,27 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // would believe the identity headers that a client sent.
 //
 // Caddy provisions a server's routes in order, each from HandlersRaw into Handlers:
-// the first one that still has the former is the one at work. With a matcher on the
-// host it is the whole site; without, the server has one site and each of its
-// routes stands by itself. A guard in a named route is provisioned after all of
-// them and strips where it is invoked only.
+// the first one that still has the former is the one at work. The site is every
+// route for one of its hosts or, where it names none, every route without hosts. A
+// guard in a named route comes after all of them: its sites are those that invoke.
 func stripSite(ctx caddy.Context, app *App) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil // provisioned outside a server, as in a test of Caddy's own
 	}
 	strip := &Strip{app: app}
-	atWork := slices.IndexFunc(server.Routes, func(r caddyhttp.Route) bool { return len(r.HandlersRaw) > 0 })
-	if atWork < 0 {
-		return nil
-	}
-	if hasHost(&server.Routes[atWork]) {
-		strip.putFirst(&server.Routes[atWork])
-		return nil
-	}
+	atWork := slices.IndexFunc(server.Routes, pending)
 	for i := range server.Routes {
 		route := &server.Routes[i]
 		switch {
-		case hasHost(route):
-		case len(route.HandlersRaw) > 0:
-			strip.putFirst(route)
+		case atWork < 0 && !invokes(route.Handlers),
+			atWork >= 0 && !sameSite(&server.Routes[atWork], route):
+		case pending(*route):
+			if len(route.Handlers) == 0 {
+				route.Handlers = append(route.Handlers, strip)
+			}
 		default:
-			if err := strip.putInside(ctx, route); err != nil {
+			if err := strip.putBefore(ctx, route); err != nil {
 				return err
 			}
 		}
@@ -70,50 +65,99 @@ func stripSite(ctx caddy.Context, app *App) error {
 	return nil
 }
 
-// putFirst puts the Strip before the handlers that a route is still to get.
-func (s *Strip) putFirst(route *caddyhttp.Route) {
-	if len(route.Handlers) == 0 {
-		route.Handlers = append(route.Handlers, s)
+// pending reports whether a route's handlers are still to be provisioned.
+func pending(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 }
+
+// putBefore puts the Strip before the handlers of a route that is complete. Into
+// blocks it goes as their first route, for Caddy puts a block's chain together at
+// each request. A route with another handler that may pass the request on is made
+// anew, which costs it Caddy's metrics of its own.
+func (s *Strip) putBefore(ctx caddy.Context, route *caddyhttp.Route) error {
+	anew := false
+	for _, h := range route.Handlers {
+		switch h := h.(type) {
+		case *Strip:
+			return nil
+		case *caddyhttp.Subroute:
+			if err := s.putInside(ctx, h); err != nil {
+				return err
+			}
+		default:
+			anew = anew || !passesNothingOn(h)
+		}
 	}
+	if !anew {
+		return nil
+	}
+	route.Handlers = slices.Insert(route.Handlers, 0, caddyhttp.MiddlewareHandler(s))
+	return route.ProvisionHandlers(ctx, nil)
 }
 
-// putInside puts the Strip first into the blocks of a route that is complete
-// already: Caddy puts a block's chain together at each request. What is not a block
-// and stands before one in Caddy's order of directives answers no request.
-func (s *Strip) putInside(ctx caddy.Context, route *caddyhttp.Route) error {
-	for _, h := range route.Handlers {
-		block, ok := h.(*caddyhttp.Subroute)
-		if !ok || startsWithStrip(block) {
-			continue
+// putInside makes the Strip the first route of a block.
+func (s *Strip) putInside(ctx caddy.Context, block *caddyhttp.Subroute) error {
+	if len(block.Routes) > 0 && len(block.Routes[0].MatcherSets) == 0 && len(block.Routes[0].Handlers) > 0 {
+		if _, there := block.Routes[0].Handlers[0].(*Strip); there {
+			return nil
 		}
-		first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s}}
-		if err := first.ProvisionHandlers(ctx, nil); err != nil {
-			return err
-		}
-		block.Routes = slices.Insert(block.Routes, 0, first)
 	}
+	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s}}
+	if err := first.ProvisionHandlers(ctx, nil); err != nil {
+		return err
+	}
+	block.Routes = slices.Insert(block.Routes, 0, first)
 	return nil
 }
 
-func startsWithStrip(block *caddyhttp.Subroute) bool {
-	if len(block.Routes) == 0 || len(block.Routes[0].Handlers) == 0 {
-		return false
+// passesNothingOn reports whether a handler hands the request to nobody but the next
+// handler. What is not known is taken to.
+func passesNothingOn(h caddyhttp.MiddlewareHandler) bool {
+	switch caddy.GetModuleID(h) {
+	case "http.handlers.headers", "http.handlers.rewrite", "http.handlers.vars", "http.handlers.map", "http.handlers.encode",
+		"http.handlers.request_body", "http.handlers.tracing", "http.handlers.log_append", "http.handlers.authentication",
+		"http.handlers.static_response", "http.handlers.error", "http.handlers.gatehouse", "http.handlers.gatehouse_guard":
+		return true
 	}
-	_, ok := block.Routes[0].Handlers[0].(*Strip)
-	return ok && len(block.Routes[0].MatcherSets) == 0
+	return false
 }
 
-// hasHost reports whether the route is for some hosts only.
-func hasHost(route *caddyhttp.Route) bool {
+// invokes reports whether one of the handlers, or one in their blocks, calls a named
+// route.
+func invokes(handlers []caddyhttp.MiddlewareHandler) bool {
+	return slices.ContainsFunc(handlers, func(h caddyhttp.MiddlewareHandler) bool {
+		switch h := h.(type) {
+		case *caddyhttp.Invoke:
+			return true
+		case *caddyhttp.Subroute:
+			return slices.ContainsFunc(h.Routes, func(r caddyhttp.Route) bool { return invokes(r.Handlers) })
+		}
+		return false
+	})
+}
+
+// sameSite reports whether two routes of a server are for a common host, or both for
+// any.
+func sameSite(a, b *caddyhttp.Route) bool {
+	hosts, others := hostsOf(a), hostsOf(b)
+	if len(hosts) == 0 || len(others) == 0 {
+		return len(hosts) == len(others)
+	}
+	return slices.ContainsFunc(hosts, func(h string) bool { return slices.Contains(others, h) })
+}
+
+// hostsOf returns the hosts that a route's matchers name.
+func hostsOf(route *caddyhttp.Route) []string {
+	var hosts []string
 	for _, set := range route.MatcherSets {
 		for _, m := range set {
-			switch m.(type) {
-			case caddyhttp.MatchHost, *caddyhttp.MatchHost:
-				return true
+			switch m := m.(type) {
+			case caddyhttp.MatchHost:
+				hosts = append(hosts, m...)
+			case *caddyhttp.MatchHost:
+				hosts = append(hosts, *m...)
 			}
 		}
 	}
-	return false
+	return hosts
 }
 
 var (

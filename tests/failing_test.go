@@ -39,6 +39,14 @@ func TestStartsThatFailSayWhy(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, replace: "secret app-secret-0123456789", with: "secret {file.$DIR/short}", want: []string{"app", "16 characters"}},
+		{name: "secret whose variable holds a placeholder", before: func(t *testing.T, s *server) {
+			if err := os.WriteFile(filepath.Join(s.dir, "nested"), []byte("{env.SOMETHING_THAT_IS_LONG}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, replace: "secret app-secret-0123456789", with: "secret {file.$DIR/nested}", want: []string{"app", "was not replaced"}},
+		{name: "placeholder without its brace", replace: "secret app-secret-0123456789", with: `secret "{env.GATEHOUSE_TEST_SECRET"`, want: []string{"Caddyfile:", "closing brace"}},
+		{name: "hash of an unset variable", replace: "secret app-secret-0123456789", with: "secret_hash sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", want: []string{"Caddyfile:", "digest of nothing"}},
+		{name: "claim that nobody has", replace: "scopes read\n	}", with: "identity {\n			X-User colour\n		}\n	}", want: []string{"colour"}},
 		{name: "guard of an unknown realm", replace: "scopes read\n	}", with: "accept dmeo\n	}", want: []string{"Caddyfile:", "dmeo", "demo"}},
 		{name: "misspelt word", replace: "scopes read\n	}", with: "scope read\n	}", want: []string{"Caddyfile:", "scope", "did you mean", "scopes"}},
 		{name: "port taken", before: func(t *testing.T, s *server) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -75,6 +76,12 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 			}
 			tried++
 			s := newServer(t)
+			for _, name := range regexp.MustCompile(`\{file\./run/secrets/(\w+)\}`).FindAllStringSubmatch(block, -1) {
+				if err := os.WriteFile(filepath.Join(s.dir, name[1]), []byte("documented-secret-0123\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			block = strings.ReplaceAll(block, "{file./run/secrets/", "{file."+s.dir+"/")
 			cmd := s.command(t.Context(), "validate", "--config", s.write(block), "--adapter", "caddyfile")
 			cmd.Env = append(cmd.Env, "REPORTS_SECRET=documented-secret-0123", "REPORTS_SECRET_OLD=documented-secret-4567")
 			if out, err := cmd.CombinedOutput(); err != nil {

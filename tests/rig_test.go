@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,9 +83,13 @@ type server struct {
 	t      testing.TB
 	dir    string            // its working and data directory
 	vars   map[string]string // replaced in Caddyfiles: $AUTH and so on
+	wrap   []string          // a command that runs the binary, its arguments first; usually none
 	cmd    *exec.Cmd
 	output *lockedBuffer
 	done   chan error
+
+	mu      sync.Mutex
+	secrets []string // what none of its output may hold
 }
 
 // newServer prepares a place for a Gatehouse: a directory and the variables ADMIN,
@@ -109,7 +115,8 @@ func (s *server) fill(text string) string {
 
 // command prepares the binary with arguments in the server's directory.
 func (s *server) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, binary, args...)
+	line := append(append(slices.Clone(s.wrap), binary), args...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+filepath.Join(s.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(s.dir, "config"), "HOME="+s.dir, "GORACE=halt_on_error=1")
 	return cmd
@@ -138,7 +145,7 @@ func (s *server) start(caddyfile string) *server {
 func (s *server) tryStart(caddyfile string) error {
 	s.t.Helper()
 	s.output, s.done = new(lockedBuffer), make(chan error, 1)
-	s.cmd = s.command(context.Background(), "run", "--config", s.write(caddyfile), "--adapter", "caddyfile")
+	s.cmd = s.command(context.Background(), "run", "--config", s.write(s.prepared(caddyfile)), "--adapter", "caddyfile")
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -189,8 +196,45 @@ func (s *server) kill() {
 	s.checkOutput()
 }
 
+// secret registers texts that must not turn up in the server's output.
+func (s *server) secret(texts ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, text := range texts {
+		if len(text) >= 8 { // a shorter one is in any output by chance
+			s.secrets = append(s.secrets, text)
+		}
+	}
+}
+
+var secretLine = regexp.MustCompile(`(?m)^\s*(?:secret|client_secret|password_hash|totp_secret)\s+(.+)$`)
+
+// prepared is the Caddyfile with logging at debug level, where the most could slip
+// out. The literal secrets in it are registered.
+func (s *server) prepared(caddyfile string) string {
+	for _, found := range secretLine.FindAllStringSubmatch(s.fill(caddyfile), -1) {
+		for word := range strings.FieldsSeq(found[1]) {
+			if !strings.HasPrefix(word, "{") {
+				s.secret(strings.Trim(word, "\"`"))
+			}
+		}
+	}
+	if strings.Contains(caddyfile, "\tdebug\n") {
+		return caddyfile
+	}
+	return strings.Replace(caddyfile, "admin $ADMIN\n", "admin $ADMIN\n\tdebug\n", 1)
+}
+
 func (s *server) checkOutput() {
 	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.secrets {
+		if at := strings.Index(s.output.String(), secret); at >= 0 {
+			line := s.output.String()[:at]
+			s.t.Errorf("its output holds the secret %q, after: %s", secret, line[strings.LastIndexByte(line, '\n')+1:])
+		}
+	}
 	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:", "\"logger\":\"http.log.error\",\"msg\":\"panic"} {
 		if strings.Contains(s.output.String(), bad) {
 			s.t.Errorf("its output has %q:\n%s", bad, s.output)
@@ -202,7 +246,7 @@ func (s *server) checkOutput() {
 // The error is the refusal's text.
 func (s *server) reload(caddyfile string) error {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+s.vars["ADMIN"]+"/load", strings.NewReader(s.fill(caddyfile)))
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+s.vars["ADMIN"]+"/load", strings.NewReader(s.fill(s.prepared(caddyfile))))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -289,7 +333,9 @@ func (s *server) token(body string) string {
 	if a.status != http.StatusOK {
 		s.t.Fatalf("no token: %d %s", a.status, a.body)
 	}
-	return a.json(s.t)["access_token"].(string)
+	token := a.json(s.t)["access_token"].(string)
+	s.secret(token)
+	return token
 }
 
 // revoke ends a token and fails the test unless that is answered as done.

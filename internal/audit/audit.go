@@ -17,7 +17,8 @@ const maxText = 256
 // Metrics are the counters. They outlive a configuration, while Caddy makes a new
 // registry for each: Register puts them there again.
 type Metrics struct {
-	events *prometheus.CounterVec
+	events   *prometheus.CounterVec
+	refusals *prometheus.CounterVec
 }
 
 // NewMetrics returns counters at zero.
@@ -25,22 +26,29 @@ func NewMetrics() *Metrics {
 	return &Metrics{events: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "gatehouse", Name: "events_total",
 		Help: "Events of the audit log, by name, realm and, for refusals, kind of error.",
-	}, []string{"event", "realm", "kind"})}
+	}, []string{"event", "realm", "kind"}), refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "gatehouse", Name: "guard_refusals_total",
+		Help: "Requests that a guard refused, by reason.",
+	}, []string{"reason"})}
 }
 
 // Registry is where counters become visible: Caddy's registry.
 type Registry = prometheus.Registerer
 
 // Register makes the counters visible in reg, and the numbers that other rooms
-// keep. A registry that has them already is left as it is.
+// keep, in the place of what stood there under their names.
 func (m *Metrics) Register(reg Registry, numbers ...Number) error {
-	all := []prometheus.Collector{m.events}
+	all := []prometheus.Collector{m.events, m.refusals}
 	for _, n := range numbers {
 		all = append(all, n.collector())
 	}
 	for _, c := range all {
-		var again prometheus.AlreadyRegisteredError
-		if err := reg.Register(c); err != nil && !errors.As(err, &again) {
+		err := reg.Register(c)
+		if again, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok { // of a store that was closed and opened again meanwhile
+			reg.Unregister(again.ExistingCollector)
+			err = reg.Register(c)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -99,6 +107,16 @@ func (l *Log) Record(ctx context.Context, e authority.Event) {
 		}
 	}
 	l.logger.LogAttrs(ctx, level, e.Name, attrs...)
+}
+
+// Refused counts a request that a guard refused and writes a line about it, unless
+// it brought no credential: asking for one is no event.
+func (l *Log) Refused(reason string, credential bool, caller authority.Caller) {
+	l.metrics.refusals.WithLabelValues(reason).Inc()
+	if credential {
+		l.logger.Info("guard", slog.String("refused", reason),
+			slog.String("address", bounded(caller.Address)), slog.String("request_id", bounded(caller.RequestID)))
+	}
 }
 
 // bounded cuts a text to maxText bytes of valid UTF-8.

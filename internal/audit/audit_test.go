@@ -47,6 +47,25 @@ func TestRecordWritesOneLineAndCountsIt(t *testing.T) {
 	}
 }
 
+func TestRefusedWritesALineForACredential(t *testing.T) {
+	var out bytes.Buffer
+	m := NewMetrics()
+	l := New(slog.New(slog.NewJSONHandler(&out, nil)), m)
+	l.Refused("no_credential", false, authority.Caller{Address: "192.0.2.7"})
+	if out.Len() > 0 {
+		t.Errorf("a line without an event: %s", &out)
+	}
+	l.Refused("token", true, authority.Caller{Address: "192.0.2.7", RequestID: "r"})
+	if !strings.Contains(out.String(), `"refused":"token"`) || !strings.Contains(out.String(), "192.0.2.7") {
+		t.Errorf("%s", &out)
+	}
+	for _, reason := range []string{"no_credential", "token"} {
+		if n := testutil.ToFloat64(m.refusals.WithLabelValues(reason)); n != 1 {
+			t.Errorf("%s counted %v times", reason, n)
+		}
+	}
+}
+
 // Each configuration of Caddy has a registry of its own, and one may be asked twice.
 func TestMetricsSurviveARegistry(t *testing.T) {
 	m := NewMetrics()

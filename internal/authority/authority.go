@@ -62,7 +62,7 @@ func New(o Options) (*Authority, error) {
 // Start makes the keys that a realm does not have yet. Errors: Unavailable, Internal.
 func (a *Authority) Start(ctx context.Context) error {
 	for _, r := range a.realms {
-		if _, err := a.keys.signing(ctx, r.ID, r.SigningAlg); err != nil {
+		if _, err := a.keys.known(ctx, r.ID, r.SigningAlg); err != nil {
 			return err
 		}
 	}
@@ -112,6 +112,9 @@ func (a *Authority) authenticate(op string, r *Realm, auth ClientAuth) (*Client,
 		known = c.Secrets
 	}
 	proven := presented.AnyEqual(known)
+	if auth.Secret == "" { // not even where a digest of nothing was configured
+		proven = false
+	}
 	if c != nil && c.Public() {
 		// A public client that sends a secret believes itself confidential: a
 		// configuration gone wrong must not turn into a login without proof.

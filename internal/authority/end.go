@@ -12,6 +12,9 @@ import (
 // Errors: see Verbs.
 func (a *Authority) Introspect(ctx context.Context, q TokenQuery) (Introspection, error) {
 	const op = "introspect a token"
+	if q.Anonymous && q.Client == (ClientAuth{}) {
+		return a.introspectAnonymously(ctx, op, q)
+	}
 	r, c, err := a.asker(ctx, op, q)
 	if err != nil {
 		return Introspection{}, err
@@ -30,7 +33,7 @@ func (a *Authority) Introspect(ctx context.Context, q TokenQuery) (Introspection
 	if !r.knows(c, &p) {
 		return Introspection{}, nil
 	}
-	return Introspection{Active: true, Principal: p}, nil
+	return a.told(ctx, r, p)
 }
 
 // Revoke ends a token of the client that asks (RFC 7009): an access token, or a

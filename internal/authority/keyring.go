@@ -32,8 +32,9 @@ type Keyring struct {
 	forms TokenForms
 	clock Clock
 
-	mu     sync.Mutex
-	realms map[string][]Key
+	changing sync.Mutex // held from before an Update until memory says what it did
+	mu       sync.Mutex
+	realms   map[string][]Key
 }
 
 // NewKeyring returns a Keyring over the store.
@@ -57,7 +58,7 @@ func (k *Keyring) signing(ctx context.Context, realm, alg string) (Key, error) {
 // verifying returns every key whose tokens may still be good, and those that will
 // sign soon. Errors: as signing.
 func (k *Keyring) verifying(ctx context.Context, realm, alg string) ([]Key, error) {
-	keys, err := k.load(ctx, realm, alg)
+	keys, err := k.known(ctx, realm, alg)
 	if err != nil {
 		return nil, err
 	}
@@ -76,21 +77,43 @@ func (key *Key) signs(alg string, now time.Time) bool {
 // dead reports whether every token of the key has expired.
 func (key *Key) dead(now time.Time) bool { return !key.Expires.IsZero() && !now.Before(key.Expires) }
 
-// signer is the newest of the keys that may sign now.
+// signer is the newest of the keys that may sign now. After the clock was set back
+// none may yet: then it is the first one that will, rather than one more key.
 func signer(keys []Key, alg string, now time.Time) (found Key, ok bool) {
-	for _, key := range keys {
+	var coming *Key
+	for i := range keys {
+		key := &keys[i]
 		if key.signs(alg, now) && (!ok || key.Signs.After(found.Signs)) {
-			found, ok = key, true
+			found, ok = *key, true
 		}
+		if key.signs(alg, key.Signs) && key.Signs.After(now) && (coming == nil || key.Signs.Before(coming.Signs)) {
+			coming = key
+		}
+	}
+	if !ok && coming != nil {
+		return *coming, true
 	}
 	return found, ok
 }
 
-// load returns the realm's keys, from memory where it can.
+// known returns the realm's keys of every algorithm, from memory where it can. It
+// makes one only for a realm that has none at all: a configuration that is refused
+// in the end must leave the keys of the one that serves as they are.
+func (k *Keyring) known(ctx context.Context, realm, alg string) ([]Key, error) {
+	if keys := k.remembered(realm); len(keys) > 0 {
+		return keys, nil
+	}
+	return k.change(ctx, realm, alg, func(tx Tx, keys []Key, made Key) ([]Key, error) {
+		if len(keys) > 0 {
+			return keys, nil
+		}
+		return succeed(tx, keys, made, tx.Now())
+	})
+}
+
+// load returns the realm's keys, among them one that signs for alg.
 func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
-	k.mu.Lock()
-	keys := k.realms[realm]
-	k.mu.Unlock()
+	keys := k.remembered(realm)
 	if _, ok := signer(keys, alg, k.clock()); ok {
 		return keys, nil
 	}
@@ -102,6 +125,12 @@ func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
 	})
 }
 
+func (k *Keyring) remembered(realm string) []Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.realms[realm]
+}
+
 // change runs decide over the realm's stored keys with a key just made, which it
 // may store, and remembers the outcome. Making a key is slow and needs randomness:
 // it stands before the Update, which may run twice.
@@ -111,6 +140,10 @@ func (k *Keyring) change(ctx context.Context, realm, alg string, decide func(Tx,
 		return nil, err
 	}
 	made.Realm, made.Purpose = realm, PurposeAccess
+	// Updates that share a commit wake in any order: were two at work, the older list
+	// could end up in memory, and a revoked key be trusted on.
+	k.changing.Lock()
+	defer k.changing.Unlock()
 	var keys []Key
 	err = k.store.Update(ctx, func(tx Tx) error {
 		stored, err := tx.Keys(realm)
@@ -140,18 +173,48 @@ func (k *Keyring) forget(realm string) {
 	delete(k.realms, realm)
 }
 
-// succeed stores the made key to sign from a moment on, and retires the others then.
+// succeed stores the made key to sign from a moment on, and retires the others of
+// its algorithm then.
 func succeed(tx Tx, keys []Key, made Key, from time.Time) ([]Key, error) {
 	for i := range keys {
-		if key := &keys[i]; key.Purpose == PurposeAccess && (key.Retires.IsZero() || key.Retires.After(from)) {
-			key.Retires, key.Expires = from, from.Add(MaxAccessLife)
-			if err := tx.PutKey(*key); err != nil {
+		if keys[i].Alg == made.Alg {
+			if err := keys[i].retire(tx, from); err != nil {
 				return nil, err
 			}
 		}
 	}
 	made.Created, made.Signs = tx.Now(), from
 	return append(keys, made), tx.PutKey(made)
+}
+
+// retire ends the key's signing at a moment, unless it ends before.
+func (key *Key) retire(tx Tx, at time.Time) error {
+	if key.Purpose != PurposeAccess || (!key.Retires.IsZero() && !key.Retires.After(at)) {
+		return nil
+	}
+	key.Retires, key.Expires = at, at.Add(MaxAccessLife)
+	return tx.PutKey(*key)
+}
+
+// settle retires what a configuration that serves has no use for: keys of another
+// algorithm than the realm's.
+func (k *Keyring) settle(ctx context.Context, realm, alg string) error {
+	keys, err := k.load(ctx, realm, alg)
+	idle := func(key Key) bool { return key.Alg != alg && key.Purpose == PurposeAccess && key.Retires.IsZero() }
+	if err != nil || !slices.ContainsFunc(keys, idle) {
+		return err
+	}
+	_, err = k.change(ctx, realm, alg, func(tx Tx, keys []Key, _ Key) ([]Key, error) {
+		for i := range keys {
+			if idle(keys[i]) {
+				if err := keys[i].retire(tx, tx.Now()); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return keys, nil
+	})
+	return err
 }
 
 // rotate makes the realm's next key, published now and signing after lead, unless
@@ -192,10 +255,30 @@ func (k *Keyring) revoke(ctx context.Context, realm, alg, id string) error {
 		if err := tx.PutKey(keys[i]); err != nil {
 			return nil, err
 		}
+		if err := reinstate(tx, keys, &keys[i]); err != nil {
+			return nil, err
+		}
 		if _, ok := signer(keys, alg, tx.Now()); ok {
 			return keys, nil
 		}
 		return succeed(tx, keys, next, tx.Now())
 	})
 	return err
+}
+
+// reinstate lets a key sign on whose successor was revoked before it began.
+func reinstate(tx Tx, keys []Key, revoked *Key) error {
+	if !revoked.Signs.After(tx.Now()) {
+		return nil
+	}
+	for i := range keys {
+		key := &keys[i]
+		if key.Alg == revoked.Alg && key.Revoked.IsZero() && key.Retires.Equal(revoked.Signs) {
+			key.Retires, key.Expires = time.Time{}, time.Time{}
+			if err := tx.PutKey(*key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

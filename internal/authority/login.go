@@ -73,34 +73,51 @@ func (a *Authority) login(ctx context.Context, op string, r *Realm, q LoginReque
 	if err != nil {
 		return TokenGrant{}, err
 	}
-	account := secret.DigestOf(r.ID + "\x00" + q.Username)
-	network := networkOf(CallerOf(ctx).Address)
-	known, err := a.knows(ctx, r, account, network)
-	if err != nil {
+	try := guess{account: secret.DigestOf(r.ID + "\x00" + q.Username), network: networkOf(CallerOf(ctx).Address)}
+	if try.known, err = a.knows(ctx, r, try.account, try.network); err != nil {
 		return TokenGrant{}, err
 	}
-	wait, succeeded := a.throttle.try(account, network, known)
+	wait, settle, err := a.throttle.try(ctx, try)
+	if err != nil {
+		return TokenGrant{}, tooBusy(op, err)
+	}
 	if wait > 0 {
 		a.audit.Record(ctx, Event{Name: "throttle", Realm: r.Name, Client: c.ID, Detail: "logins"})
 		return TokenGrant{}, &Error{Kind: Throttled, Op: op, Public: "too many failed logins: try again later", RetryAfter: wait}
 	}
+	ended := unjudged // a fault of ours, or the caller went away
+	defer func() { settle(ended) }()
+	g, err := a.enter(ctx, op, issue{
+		realm: r, client: c, scopes: scopes, audience: ListOf(r.Issuer), refreshLife: q.Life,
+	}, q, try)
+	switch {
+	case err == nil:
+		ended = succeeded
+	case KindOf(err) == LoginFailed:
+		ended = failed
+	}
+	return g, err
+}
+
+// enter checks what the user proves and starts the session.
+func (a *Authority) enter(ctx context.Context, op string, i issue, q LoginRequest, try guess) (TokenGrant, error) {
+	r := i.realm
 	u, err := a.proven(ctx, op, r, q)
 	if err != nil {
 		return TokenGrant{}, err
 	}
-	g, err := a.begin(ctx, op, grantLogin, issue{
-		realm: r, client: c, user: u, scopes: scopes, audience: ListOf(r.Issuer), refreshLife: q.Life,
-	}, func(tx Tx) error {
+	i.user = u
+	return a.begin(ctx, op, grantLogin, i, func(tx Tx) error {
 		if err := a.spendStep(tx, op, r, u, q.Code); err != nil {
 			return err
 		}
-		return tx.PutKnownAddress(KnownAddress{Realm: r.ID, Account: account, Network: network, Expires: tx.Now().Add(knownFor)})
+		return tx.PutKnownAddress(KnownAddress{Realm: r.ID, Account: try.account, Network: try.network, Expires: tx.Now().Add(knownFor)})
 	})
-	if err != nil {
-		return TokenGrant{}, err
-	}
-	succeeded()
-	return g, nil
+}
+
+// tooBusy is the answer to who would have to wait for too long.
+func tooBusy(op string, err error) error {
+	return &Error{Kind: Unavailable, Op: op, Public: "too busy: try again", RetryAfter: firstWait, Err: err}
 }
 
 // loginClient is the client a login is for.
@@ -137,7 +154,7 @@ func (a *Authority) knows(ctx context.Context, r *Realm, account secret.Digest, 
 func (a *Authority) proven(ctx context.Context, op string, r *Realm, q LoginRequest) (*User, error) {
 	done, err := a.throttle.hash(ctx)
 	if err != nil {
-		return nil, &Error{Kind: Unavailable, Op: op, Public: "too busy: try again", RetryAfter: firstWait, Err: err}
+		return nil, tooBusy(op, err)
 	}
 	defer done()
 	failed := func(why string) error {
@@ -145,7 +162,7 @@ func (a *Authority) proven(ctx context.Context, op string, r *Realm, q LoginRequ
 	}
 	u := r.users[q.Username]
 	if u == nil {
-		secret.DummyVerify(r.decoy, q.Password)
+		secret.DummyVerify(r.decoy(a.throttle.salt, q.Username), q.Password)
 		return nil, failed("unknown user")
 	}
 	ok, err := secret.VerifyPassword(u.PasswordHash, q.Password)
@@ -156,8 +173,13 @@ func (a *Authority) proven(ctx context.Context, op string, r *Realm, q LoginRequ
 		return nil, failed("wrong password")
 	case u.Disabled:
 		return nil, failed("the user is disabled")
-	case u.TOTPSecret != "" && q.Code == "":
-		return nil, failed("the second factor is missing")
+	case u.TOTPSecret == "":
+		return u, nil
+	}
+	// Judged here as well as where it is spent, so that a wrong code costs what a wrong
+	// password costs: no Update tells that the password was right.
+	if _, ok := secret.TOTPStep(u.TOTPSecret, q.Code, a.clock()); !ok {
+		return nil, failed("the second factor is missing or wrong")
 	}
 	return u, nil
 }

@@ -215,8 +215,9 @@ func TestRefreshHasOneSuccessor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := h.refresh(first.RefreshToken); err != nil || again.RefreshToken != successors[0].RefreshToken {
-		t.Errorf("within the grace: %v %+v", err, again)
+	// The successor is spent by now: whoever comes late gets the one that is good.
+	if again, err := h.refresh(first.RefreshToken); err != nil || again.RefreshToken != second.RefreshToken {
+		t.Errorf("within the grace: %v", err)
 	}
 	h.clock.move(2 * time.Second)
 	if _, err := h.refresh(first.RefreshToken); authority.KindOf(err) != authority.GrantInvalid {
@@ -228,6 +229,53 @@ func TestRefreshHasOneSuccessor(t *testing.T) {
 	if h.active(second.AccessToken) || h.told.heard("reuse") != 1 {
 		t.Errorf("its access token is alive: %v, reuse was told %d times", h.active(second.AccessToken), h.told.heard("reuse"))
 	}
+}
+
+// A clock that is set back does not open a grace anew, and what the configuration
+// took away a refresh does not bring back.
+func TestRefreshAfterChanges(t *testing.T) {
+	h := open(t, withUsers(nil))
+	g := h.mustLogin()
+	if _, err := h.refresh(g.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.move(-20 * time.Minute)
+	if _, err := h.refresh(g.RefreshToken); authority.KindOf(err) != authority.GrantInvalid || h.told.heard("reuse") != 1 {
+		t.Errorf("a spent token after the clock was set back: %v", err)
+	}
+
+	own, err := h.Token(t.Context(), authority.TokenRequest{Client: auth("app", "app-new"), GrantType: "client_credentials", WithRefresh: true, Resources: []string{"https://api/", "https://files/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.configure(withUsers(func(r *authority.Realm) {
+		r.Clients[0].Scopes, r.Clients[0].Audience = []string{"read"}, []string{"https://api/"}
+	}))
+	next, err := h.Token(t.Context(), authority.TokenRequest{Client: auth("app", "app-new"), GrantType: "refresh_token", RefreshToken: own.RefreshToken})
+	if err != nil || next.Scope != "read" {
+		t.Fatalf("%v %+v", err, next)
+	}
+	if p, err := h.verify(next.AccessToken); err != nil || p.Audience != authority.ListOf("https://api/") {
+		t.Errorf("%v %q", err, p.Audience)
+	}
+	h.configure(withUsers(func(r *authority.Realm) { r.Clients[0].Audience = nil }))
+	_, err = h.Token(t.Context(), authority.TokenRequest{Client: auth("app", "app-new"), GrantType: "refresh_token", RefreshToken: next.RefreshToken})
+	if authority.KindOf(err) != authority.GrantInvalid {
+		t.Errorf("without any audience: %v", err)
+	}
+}
+
+// A fault of ours is no guess: it locks nobody out.
+func TestFaultsAreNoGuesses(t *testing.T) {
+	h := open(t, withUsers(nil))
+	h.store.after = gone
+	for range 20 {
+		if _, err := h.login(adaAddress, "ada", "ada's password", ""); authority.KindOf(err) != authority.Unavailable {
+			t.Fatal(err)
+		}
+	}
+	h.store.after = nil
+	h.mustLogin()
 }
 
 // Attack 102: what is not the presenter's, or more than was given, is refused before

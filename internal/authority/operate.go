@@ -32,6 +32,9 @@ func (a *Authority) Keys(ctx context.Context, realm string) ([]KeyFacts, error) 
 	present, _ := signer(keys, r.SigningAlg, now)
 	facts := make([]KeyFacts, 0, len(keys))
 	for _, k := range keys {
+		if k.dead(now) {
+			continue
+		}
 		f := KeyFacts{ID: k.ID, Alg: k.Alg, State: "verifying", Created: k.Created, Signs: k.Signs, Retires: k.Retires, Expires: k.Expires}
 		switch {
 		case !k.Revoked.IsZero():
@@ -56,9 +59,14 @@ func (a *Authority) RotateKeys(ctx context.Context, realm string) (bool, error) 
 	return a.rotate(ctx, r, keyHurry, 0)
 }
 
-// Maintain does what is due: the next key of a realm whose key grows old.
+// Maintain does what is due: the next key of a realm whose key grows old, and the
+// retirement of keys that no realm signs with any more. It is for the configuration
+// that serves. Errors: Unavailable, Internal.
 func (a *Authority) Maintain(ctx context.Context) error {
 	for _, r := range a.realms {
+		if err := a.keys.settle(ctx, r.ID, r.SigningAlg); err != nil {
+			return err
+		}
 		if _, err := a.rotate(ctx, r, keyLead, keyAge); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package authority_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,6 +90,111 @@ func TestRotationByAge(t *testing.T) {
 		if got := h.keyStates(); got != c.want {
 			t.Errorf("after another %s the keys are %q, want %q", c.move, got, c.want)
 		}
+	}
+}
+
+// A clock that is set back makes no new key and kills no token.
+func TestClockSetBack(t *testing.T) {
+	h := open(t, withUsers(nil))
+	own, login := h.issue(), h.mustLogin()
+	for _, step := range []time.Duration{-time.Minute, -time.Hour, 2 * time.Minute} {
+		h.clock.move(step)
+		fresh := h.issue()
+		if !h.active(own) || !h.active(fresh) || !h.active(login.AccessToken) || h.kidOf(fresh) != h.kidOf(own) {
+			t.Errorf("after a step of %s", step)
+		}
+		if got := h.keyStates(); got != "signing" {
+			t.Errorf("after a step of %s the keys are %q", step, got)
+		}
+	}
+	if g, err := h.refresh(login.RefreshToken); err != nil || !h.active(g.AccessToken) {
+		t.Errorf("refresh: %v", err)
+	}
+	h.clock.move(2 * time.Hour)
+	if h.active(own) || h.active(login.AccessToken) {
+		t.Error("alive after their time")
+	}
+}
+
+// Keys that are revoked at the same time are all gone afterwards, in memory too.
+func TestRevokeKeysAtOnce(t *testing.T) {
+	for range 20 {
+		h := open(t, demo())
+		for _, alg := range []string{"EdDSA", "ES256", "EdDSA", "ES256"} {
+			changed := demo()
+			changed[0].SigningAlg = alg
+			h.configure(changed)
+			h.issue()
+			if _, err := h.RotateKeys(t.Context(), "demo"); err != nil {
+				t.Fatal(err)
+			}
+			h.clock.move(11 * time.Minute)
+		}
+		keys, err := h.Keys(t.Context(), "demo")
+		if err != nil || len(keys) < 4 {
+			t.Fatal(len(keys), err)
+		}
+		var wg sync.WaitGroup
+		for _, k := range keys {
+			wg.Go(func() {
+				if err := h.RevokeKey(t.Context(), "demo", k.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		after, err := h.Keys(t.Context(), "demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range after {
+			if k.State != "revoked" && slices.ContainsFunc(keys, func(old authority.KeyFacts) bool { return old.ID == k.ID }) {
+				t.Fatalf("key %s was revoked and is %s", k.ID, k.State)
+			}
+		}
+	}
+}
+
+// A configuration that never serves leaves the keys as they are; one that serves
+// retires those of an algorithm that nobody signs with.
+func TestAnotherAlgorithm(t *testing.T) {
+	h := open(t, demo())
+	old := h.issue()
+	changed := demo()
+	changed[0].SigningAlg = "EdDSA"
+	h.configure(changed)
+	if set, err := h.PublicKeys(t.Context(), "demo"); err != nil || strings.Count(string(set), `"kid"`) != 1 {
+		t.Errorf("starting made a key: %s %v", set, err)
+	}
+	h.clock.move(time.Second)
+	fresh := h.issue()
+	if err := h.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !h.active(old) || !h.active(fresh) || h.keyStates() != "verifying signing" {
+		t.Errorf("keys are %s", h.keyStates())
+	}
+	h.clock.move(authority.MaxAccessLife)
+	if got := h.keyStates(); got != "signing" {
+		t.Errorf("a day later the keys are %s", got)
+	}
+}
+
+// The key whose successor was revoked before it began signs on.
+func TestRevokeNextKey(t *testing.T) {
+	h := open(t, demo())
+	first := h.kidOf(h.issue())
+	h.clock.move(time.Second)
+	if _, err := h.RotateKeys(t.Context(), "demo"); err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := h.Keys(t.Context(), "demo")
+	if err := h.RevokeKey(t.Context(), "demo", keys[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.move(time.Hour)
+	if h.kidOf(h.issue()) != first || h.keyStates() != "signing revoked" {
+		t.Errorf("keys are %s", h.keyStates())
 	}
 }
 

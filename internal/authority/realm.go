@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -26,7 +27,6 @@ type Realm struct {
 	clients  map[string]*Client // by id, the built-in one among them
 	users    map[string]*User   // by username
 	accounts map[string]*User   // by UUID
-	decoy    string             // a password hash whose cost an unknown user's login has
 }
 
 // index makes the realm's tables and adds the built-in client.
@@ -41,10 +41,18 @@ func (r *Realm) index() {
 	for i := range r.Users {
 		u := &r.Users[i]
 		r.users[u.Username], r.accounts[u.Subject] = u, u
-		if r.decoy == "" {
-			r.decoy = u.PasswordHash
-		}
 	}
+}
+
+// decoy is the password hash whose cost the login of an unknown name has: that of
+// one of the realm's users, always the same one for a name, and which one cannot be
+// foreseen. So a name that costs like a bcrypt hash need not be anybody's.
+func (r *Realm) decoy(salt, username string) string {
+	if len(r.Users) == 0 {
+		return ""
+	}
+	d := secret.DigestOf(salt + "\x00" + r.ID + "\x00" + username)
+	return r.Users[binary.BigEndian.Uint64(d[:])%uint64(len(r.Users))].PasswordHash
 }
 
 // Client is an OAuth client (RFC 6749 §2) as the configuration declares it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -38,18 +39,22 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 			return asGrantInvalid(op, err)
 		}
 		out = issue{realm: r, client: c, user: h.user, session: h.session, refresh: next, refreshLife: q.RefreshLife}
-		if out.scopes, err = narrower(op, ScopeInvalid, "scope", row.Scopes, strings.Fields(q.Scope)); err != nil {
+		// What the configuration took from the client is gone from what it refreshes too.
+		scopes, audience := r.live(h.client, row.Scopes, row.Audience)
+		if audience == "" {
+			return &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: errors.New("none of its audience is left")}
+		}
+		if out.scopes, err = narrower(op, ScopeInvalid, "scope", scopes, strings.Fields(q.Scope)); err != nil {
 			return err
 		}
-		if out.audience, err = narrower(op, TargetInvalid, "resource", row.Audience, q.Resources); err != nil {
+		if out.audience, err = narrower(op, TargetInvalid, "resource", audience, q.Resources); err != nil {
 			return err
 		}
 		switch {
 		case row.Used.IsZero():
 			return a.spend(tx, row, &out, sealed)
-		case tx.Now().Before(row.Used.Add(r.RefreshGrace)) && len(row.Successor) > 0:
-			same, err := secret.OpenUnder(q.RefreshToken, row.Successor)
-			out.refresh = string(same)
+		case r.inGrace(row, tx.Now()):
+			out.refresh, err = a.successor(tx, r, row, q.RefreshToken)
 			return err
 		}
 		reused = row.Session
@@ -66,6 +71,37 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		return TokenGrant{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token was used before: its session has ended"}
 	}
 	return a.hand(ctx, GrantRefreshToken, out)
+}
+
+// leeway is how far a clock may be set back without anybody's harm.
+const leeway = 5 * time.Second
+
+// inGrace reports whether a spent refresh token still gives its successor. A clock
+// that was set back does not open a grace anew.
+func (r *Realm) inGrace(row Refresh, now time.Time) bool {
+	return len(row.Successor) > 0 && now.Before(row.Used.Add(r.RefreshGrace)) && now.After(row.Used.Add(-leeway))
+}
+
+// successor returns the refresh token that stands for a spent one: the last of its
+// chain. Who comes late must not get one that another caller has spent meanwhile,
+// for his next use would look like theft.
+func (a *Authority) successor(tx Tx, r *Realm, row Refresh, raw string) (string, error) {
+	const longest = 64 // uses within one grace
+	for range longest {
+		next, err := secret.OpenUnder(raw, row.Successor)
+		if err != nil {
+			return "", err
+		}
+		raw = string(next)
+		row, err = tx.Refresh(secret.DigestOf(raw))
+		if err != nil {
+			return "", err
+		}
+		if row.Used.IsZero() || !r.inGrace(row, tx.Now()) {
+			return raw, nil
+		}
+	}
+	return raw, nil
 }
 
 // familyRow finds the presented refresh token and whose it is.

@@ -50,12 +50,16 @@ type TokenQuery struct {
 	Realm  string // name or UUID; empty: the default realm
 	Client ClientAuth
 	Token  string
+	// Anonymous lets Introspect answer without a client, each network so many times a
+	// minute. Only an operator may say so, never a request.
+	Anonymous bool
 }
 
 // Introspection answers a TokenQuery (RFC 7662 §2.2). Without Active nothing else is said.
 type Introspection struct {
 	Active    bool
 	Principal Principal
+	Address   string // where its session was started from; empty if unknown
 }
 
 // Verbs is the whole of what the oauth dialect needs of an Authority; it stands
@@ -65,7 +69,8 @@ type Verbs interface {
 	// ClientForbidden, GrantUnsupported, GrantInvalid, ScopeInvalid, TargetInvalid, Unavailable, Internal.
 	Token(ctx context.Context, r TokenRequest) (TokenGrant, error)
 	// Introspect tells the facts of a token to a client that may know them.
-	// Errors: Invalid, RealmUnknown, ClientUnauthenticated, Unavailable, Internal.
+	// Errors: Invalid, RealmUnknown, ClientUnauthenticated, Throttled (an anonymous
+	// question), Unavailable, Internal.
 	Introspect(ctx context.Context, q TokenQuery) (Introspection, error)
 	// Revoke ends a token. A token nobody knows is no error (RFC 7009 §2.2).
 	// Errors: Invalid, RealmUnknown, ClientUnauthenticated, ClientForbidden,

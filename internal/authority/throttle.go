@@ -2,8 +2,10 @@ package authority
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -24,6 +26,7 @@ const (
 	// maxHashing bounds the password hashes that run at once: one takes tens of MiB,
 	// and a login waits its turn rather than taking the machine.
 	maxHashing = 4
+	maxWaiting = 256 // logins that wait for a place; further ones are told to come again
 )
 
 // Throttle bounds guessing. It counts by name whether the name exists or not, and
@@ -35,16 +38,21 @@ const (
 type Throttle struct {
 	clock   Clock
 	hashing chan struct{}
+	waiting atomic.Int64
+	salt    string // of what must not be foreseen from outside
 
 	mu        sync.Mutex
+	settled   chan struct{} // closed, and made anew, whenever a try comes to its end
 	pairs     map[secret.Digest]pair
 	addresses map[string]window
 	accounts  map[secret.Digest]window
+	asked     map[string]window // questions without client authentication, by network
 }
 
-// pair counts the failures of one address at one account.
+// pair counts the tries of one address at one account.
 type pair struct {
 	failures int
+	inFlight int
 	until    time.Time // no further try before this
 	last     time.Time
 }
@@ -55,16 +63,33 @@ type window struct {
 	ends     time.Time
 }
 
+// outcome is how a try came to its end.
+type outcome uint8
+
+const (
+	failed    outcome = iota // the guess was wrong
+	succeeded                // the guess was right: the pair begins anew
+	unjudged                 // nobody could say: it never was
+)
+
 // NewThrottle returns a Throttle that has counted nothing.
 func NewThrottle(clock Clock) *Throttle {
 	return &Throttle{
-		clock: clock, hashing: make(chan struct{}, maxHashing), pairs: map[secret.Digest]pair{},
+		clock: clock, hashing: make(chan struct{}, maxHashing), salt: secret.Token(),
+		settled: make(chan struct{}), pairs: map[secret.Digest]pair{},
 		addresses: map[string]window{}, accounts: map[secret.Digest]window{},
+		asked: map[string]window{},
 	}
 }
 
+var errTooMany = errors.New("too many logins are waiting")
+
 // hash waits for a place to hash a password in and answers how to leave it.
 func (t *Throttle) hash(ctx context.Context) (done func(), err error) {
+	defer t.waiting.Add(-1)
+	if t.waiting.Add(1) > maxWaiting {
+		return nil, errTooMany
+	}
 	select {
 	case t.hashing <- struct{}{}:
 		return func() { <-t.hashing }, nil
@@ -73,52 +98,101 @@ func (t *Throttle) hash(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// try counts a try as a failure beforehand. It answers how long to wait instead, or
-// zero and a function that takes the failure back after a success. known says that
-// the address has logged in to the account before.
-func (t *Throttle) try(account secret.Digest, address string, known bool) (wait time.Duration, succeeded func()) {
-	network := networkOf(address)
-	key := secret.DigestOf(string(account[:]) + network)
+// guess is one try at an account.
+type guess struct {
+	account secret.Digest
+	network string // see networkOf
+	known   bool   // the network has logged in to the account before
+	key     secret.Digest
+}
+
+// try admits a guess and counts it as a failure until it is settled. It answers how
+// long to wait instead, or zero and how to settle it. Tries of one pair beyond the
+// free ones go one after the other: who sends the right password many times at once
+// is not a guesser, and who sends wrong ones gains nothing by haste.
+func (t *Throttle) try(ctx context.Context, g guess) (wait time.Duration, settle func(outcome), err error) {
+	g.key = secret.DigestOf(string(g.account[:]) + g.network)
+	for {
+		wait, settled := t.admit(g)
+		if settled == nil {
+			return wait, func(o outcome) { t.settle(g, o) }, nil
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+	}
+}
+
+// admit counts the guess if its turn has come. Otherwise it answers a wait, or what
+// to listen to before asking again.
+func (t *Throttle) admit(g guess) (wait time.Duration, settled <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock()
-	p := t.pairs[key]
-	if now.Sub(p.last) > pairMemory {
+	p := t.pairs[g.key]
+	if p.inFlight == 0 && now.Sub(p.last) > pairMemory {
 		p = pair{}
 	}
-	from, at := current(t.addresses[network], now), current(t.accounts[account], now)
+	from, at := current(t.addresses[g.network], now), current(t.accounts[g.account], now)
 	wait = max(p.until.Sub(now), from.over(addressFailures, now))
-	if !known {
+	if !g.known {
 		wait = max(wait, at.over(accountFailures, now))
 	}
 	if wait > 0 {
 		return wait, nil
 	}
-	p.failures, p.last = p.failures+1, now
-	if over := p.failures - freeFailures; over >= 0 {
-		p.until = now.Add(min(firstWait<<min(over, 10), longestWait))
+	if p.inFlight > 0 && p.failures+p.inFlight >= freeFailures {
+		return 0, t.settled
 	}
-	put(t.pairs, key, p, func(old pair) bool { return now.Sub(old.last) > pairMemory })
+	p.inFlight, p.last = p.inFlight+1, now
+	put(t.pairs, g.key, p, func(old pair) bool { return old.inFlight == 0 && now.Sub(old.last) > pairMemory }, pair.light)
 	ended := func(old window) bool { return !now.Before(old.ends) }
-	put(t.addresses, network, from.plus(1), ended)
-	if !known {
-		put(t.accounts, account, at.plus(1), ended)
+	put(t.addresses, g.network, from.plus(1), ended, window.light)
+	if !g.known {
+		put(t.accounts, g.account, at.plus(1), ended, window.light)
 	}
-	return 0, func() { t.takeBack(key, network, account, known) }
+	return 0, nil
 }
 
-// takeBack undoes the count of a try that succeeded. The pair starts anew.
-func (t *Throttle) takeBack(key secret.Digest, network string, account secret.Digest, known bool) {
+// settle writes down how a try ended.
+func (t *Throttle) settle(g guess, o outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.pairs, key)
-	if w, ok := t.addresses[network]; ok {
-		t.addresses[network] = w.plus(-1)
+	close(t.settled)
+	t.settled = make(chan struct{})
+	p := t.pairs[g.key]
+	p.inFlight = max(0, p.inFlight-1)
+	switch o {
+	case failed:
+		p.failures++
+		if over := p.failures - freeFailures; over >= 0 {
+			p.until = t.clock().Add(min(firstWait<<min(over, 10), longestWait))
+		}
+	case succeeded:
+		p.failures, p.until = 0, time.Time{}
 	}
-	if w, ok := t.accounts[account]; ok && !known {
-		t.accounts[account] = w.plus(-1)
+	if p == (pair{last: p.last}) {
+		delete(t.pairs, g.key)
+	} else {
+		t.pairs[g.key] = p
+	}
+	if o == failed {
+		return
+	}
+	if w, ok := t.addresses[g.network]; ok {
+		t.addresses[g.network] = w.plus(-1)
+	}
+	if w, ok := t.accounts[g.account]; ok && !g.known {
+		t.accounts[g.account] = w.plus(-1)
 	}
 }
+
+// light reports whether little is lost by forgetting it.
+func (p pair) light() bool { return p.failures <= 1 && p.inFlight == 0 }
+
+func (w window) light() bool { return w.failures <= 1 }
 
 // current returns the window if it still runs, and a new one otherwise.
 func current(w window, now time.Time) window {
@@ -141,20 +215,20 @@ func (w window) over(limit int, now time.Time) time.Duration {
 	return w.ends.Sub(now)
 }
 
-// put stores v. A full map first loses what is over, and if nothing is, some
-// entry: a flood may shorten memories, it may not take the machine's.
-func put[K comparable, V any](m map[K]V, k K, v V, over func(V) bool) {
+// put stores v. A full map first loses what is over, then what weighs little, and if
+// nothing does, some entry: a flood may shorten memories, it may not take the
+// machine's.
+func put[K comparable, V any](m map[K]V, k K, v V, over, light func(V) bool) {
 	if _, there := m[k]; !there && len(m) >= throttleEntries {
-		for old, value := range m {
-			if over(value) {
-				delete(m, old)
+		for _, goes := range []func(V) bool{over, light, func(V) bool { return true }} {
+			for old, value := range m {
+				if len(m) < throttleEntries-throttleEntries/16 {
+					break
+				}
+				if goes(value) {
+					delete(m, old)
+				}
 			}
-		}
-		for old := range m {
-			if len(m) < throttleEntries-throttleEntries/16 {
-				break
-			}
-			delete(m, old)
 		}
 	}
 	m[k] = v

@@ -1,8 +1,11 @@
 package authority
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,47 +21,60 @@ func newThrottle() (*Throttle, *hand) {
 	return NewThrottle(h.now), h
 }
 
+// wrong is a guess that fails; it answers the wait that came instead of it.
+func (t *Throttle) wrong(tb testing.TB, name, address string, known bool) time.Duration {
+	tb.Helper()
+	wait, settle, err := t.try(tb.Context(), guess{account: named(name), network: networkOf(address), known: known})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if wait == 0 {
+		settle(failed)
+	}
+	return wait
+}
+
 func named(name string) secret.Digest { return secret.DigestOf(name) }
 
 // Five failures are free, then the waits double from a second to a minute.
 func TestThrottleOfOneAddressAtOneAccount(t *testing.T) {
 	th, h := newThrottle()
 	for i := range freeFailures {
-		if wait, _ := th.try(named("ada"), "192.0.2.1", false); wait != 0 {
+		if wait := th.wrong(t, "ada", "192.0.2.1", false); wait != 0 {
 			t.Fatalf("failure %d waits %s", i+1, wait)
 		}
 	}
 	for _, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 		want := time.Duration(seconds) * time.Second
-		wait, _ := th.try(named("ada"), "192.0.2.1", false)
+		wait := th.wrong(t, "ada", "192.0.2.1", false)
 		if wait != want {
 			t.Fatalf("waits %s, want %s", wait, want)
 		}
 		h.at = h.at.Add(wait - time.Millisecond)
-		if wait, _ := th.try(named("ada"), "192.0.2.1", false); wait != time.Millisecond {
+		if wait := th.wrong(t, "ada", "192.0.2.1", false); wait != time.Millisecond {
 			t.Fatalf("a millisecond early: waits %s", wait)
 		}
 		h.at = h.at.Add(time.Millisecond)
-		if wait, _ := th.try(named("ada"), "192.0.2.1", false); wait != 0 {
+		if wait := th.wrong(t, "ada", "192.0.2.1", false); wait != 0 {
 			t.Fatalf("after the wait: waits %s", wait)
 		}
 	}
-	if wait, _ := th.try(named("eve"), "192.0.2.1", false); wait != 0 {
+	if wait := th.wrong(t, "eve", "192.0.2.1", false); wait != 0 {
 		t.Errorf("another account from there waits %s", wait)
 	}
-	if wait, _ := th.try(named("ada"), "192.0.2.2", false); wait != 0 {
+	if wait := th.wrong(t, "ada", "192.0.2.2", false); wait != 0 {
 		t.Errorf("another address waits %s", wait)
 	}
 }
 
 func TestThrottleForgivesASuccess(t *testing.T) {
 	th, _ := newThrottle()
-	for range 200 { // far over every limit
-		wait, succeeded := th.try(named("ada"), "192.0.2.1", false)
-		if wait != 0 {
-			t.Fatalf("a successful caller waits %s", wait)
+	for i := range 200 { // far over every limit
+		wait, settle, err := th.try(t.Context(), guess{account: named("ada"), network: "192.0.2.1"})
+		if wait != 0 || err != nil {
+			t.Fatalf("a successful caller waits %s %v", wait, err)
 		}
-		succeeded()
+		settle([]outcome{succeeded, unjudged}[i%2])
 	}
 }
 
@@ -66,15 +82,15 @@ func TestThrottleForgivesASuccess(t *testing.T) {
 func TestThrottleOfOneAddress(t *testing.T) {
 	th, h := newThrottle()
 	for i := range addressFailures {
-		if wait, _ := th.try(named(fmt.Sprint("user", i)), "192.0.2.1", true); wait != 0 {
+		if wait := th.wrong(t, fmt.Sprint("user", i), "192.0.2.1", true); wait != 0 {
 			t.Fatalf("failure %d waits %s", i+1, wait)
 		}
 	}
-	if wait, _ := th.try(named("ada"), "192.0.2.1", true); wait != windowLength {
+	if wait := th.wrong(t, "ada", "192.0.2.1", true); wait != windowLength {
 		t.Errorf("waits %s", wait)
 	}
 	h.at = h.at.Add(windowLength)
-	if wait, _ := th.try(named("ada"), "192.0.2.1", true); wait != 0 {
+	if wait := th.wrong(t, "ada", "192.0.2.1", true); wait != 0 {
 		t.Errorf("after the window: waits %s", wait)
 	}
 }
@@ -84,14 +100,14 @@ func TestThrottleOfOneAddress(t *testing.T) {
 func TestThrottleLeavesTheOwnerAlone(t *testing.T) {
 	th, _ := newThrottle()
 	for i := range accountFailures {
-		if wait, _ := th.try(named("ada"), fmt.Sprintf("198.51.100.%d", i), false); wait != 0 {
+		if wait := th.wrong(t, "ada", fmt.Sprintf("198.51.100.%d", i), false); wait != 0 {
 			t.Fatalf("failure %d waits %s", i+1, wait)
 		}
 	}
-	if wait, _ := th.try(named("ada"), "203.0.113.7", false); wait != windowLength {
+	if wait := th.wrong(t, "ada", "203.0.113.7", false); wait != windowLength {
 		t.Errorf("the next stranger waits %s", wait)
 	}
-	if wait, _ := th.try(named("ada"), "192.0.2.1", true); wait != 0 {
+	if wait := th.wrong(t, "ada", "192.0.2.1", true); wait != 0 {
 		t.Errorf("the owner waits %s", wait)
 	}
 }
@@ -117,11 +133,14 @@ func TestNetworkOf(t *testing.T) {
 // before still waits.
 func TestThrottleInAFlood(t *testing.T) {
 	th, _ := newThrottle()
+	for range 2 * freeFailures {
+		th.wrong(t, "ada", "192.0.2.1", true)
+	}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range 1_000_000 {
-		th.try(named(fmt.Sprint(i)), fmt.Sprintf("2001:db8:%x:%x::1", i>>16, i&0xffff), false)
+		th.wrong(t, fmt.Sprint(i), fmt.Sprintf("2001:db8:%x:%x::1", i>>16, i&0xffff), false)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -131,5 +150,61 @@ func TestThrottleInAFlood(t *testing.T) {
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 128<<20 {
 		t.Errorf("the flood left %d MiB", grown>>20)
 	}
-	runtime.KeepAlive(th)
+	if wait := th.wrong(t, "ada", "192.0.2.1", true); wait == 0 {
+		t.Error("who had to wait before the flood need not any more")
+	}
+}
+
+// The right password many times at once is no guessing: whoever is over the free
+// tries waits for his turn, and one failure later the next ones are judged as ever.
+func TestThrottleOfParallelLogins(t *testing.T) {
+	th, _ := newThrottle()
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			wait, settle, err := th.try(t.Context(), guess{account: named("ada"), network: "192.0.2.1", known: true})
+			if wait != 0 || err != nil {
+				t.Errorf("waits %s %v", wait, err)
+				return
+			}
+			runtime.Gosched()
+			settle(succeeded)
+		})
+	}
+	wg.Wait()
+	var free atomic.Int64
+	for range 100 {
+		wg.Go(func() {
+			if wait, settle, err := th.try(t.Context(), guess{account: named("ada"), network: "192.0.2.1"}); wait == 0 && err == nil {
+				free.Add(1)
+				settle(failed)
+			}
+		})
+	}
+	wg.Wait()
+	if free.Load() != freeFailures {
+		t.Errorf("%d wrong guesses at once were let through", free.Load())
+	}
+}
+
+// Who waits for his turn and goes away leaves nothing behind.
+func TestThrottleForgetsWhoWentAway(t *testing.T) {
+	th, _ := newThrottle()
+	g := guess{account: named("ada"), network: "192.0.2.1"}
+	var settles []func(outcome)
+	for range freeFailures {
+		_, settle, _ := th.try(t.Context(), g)
+		settles = append(settles, settle)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := th.try(ctx, g); err == nil {
+		t.Error("a caller that went away was let in")
+	}
+	for _, settle := range settles {
+		settle(unjudged)
+	}
+	if len(th.pairs) != 0 || th.addresses["192.0.2.1"].failures != 0 || th.accounts[g.account].failures != 0 {
+		t.Errorf("%v %v %v", th.pairs, th.addresses, th.accounts)
+	}
 }

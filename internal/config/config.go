@@ -137,9 +137,9 @@ type Endpoints struct {
 	// Realms served. The first one stands at the root of the site, further ones
 	// under /realms/<name>/. Default: the default realm.
 	Realms []string `json:"realms,omitempty"`
-	// Dialects served. Default: oauth.
+	// Dialects served; one whose block is there is served too. Default: oauth.
 	Dialects []string `json:"dialects,omitempty"`
-	// The dialect keycloak; the block mounts it.
+	// The dialect keycloak; the block mounts it. Default: none.
 	Keycloak *Keycloak `json:"keycloak,omitempty"`
 }
 
@@ -148,10 +148,11 @@ type Keycloak struct {
 	// Introspection answers JSON booleans instead of the strings "true" and "false".
 	// Default: false.
 	Booleans bool `json:"booleans,omitempty"`
-	// Introspection asks for no client authentication. Default: false.
+	// Introspection asks for no client authentication; callers without one are limited
+	// per address. Default: false.
 	AnonymousIntrospection bool `json:"anonymous_introspection,omitempty"`
-	// The client that user logins are for; it needs the grant password. Default: the
-	// built-in public client gatehouse.
+	// The client that user logins are for. The first realm served must have it, and it
+	// needs the grant password. Default: the built-in public client gatehouse.
 	DefaultClient string `json:"default_client,omitempty"`
 }
 

@@ -49,6 +49,9 @@ func (e *Endpoints) SetDefaults(c *Config) {
 	if len(e.Dialects) == 0 {
 		e.Dialects = []string{"oauth"}
 	}
+	if e.Keycloak != nil && !slices.Contains(e.Dialects, "keycloak") { // a dialect's block mounts it
+		e.Dialects = append(slices.Clip(e.Dialects), "keycloak")
+	}
 }
 
 // SetDefaults fills in what was not said; c names the default realm. Audience stays

@@ -43,7 +43,10 @@ func (f Faults) Err() error {
 }
 
 // checker gathers faults.
-type checker struct{ faults Faults }
+type checker struct {
+	faults   Faults
+	expanded bool // placeholders have been replaced: what looks like one is none
+}
 
 func (ck *checker) fault(path, format string, args ...any) {
 	ck.faults = append(ck.faults, Fault{Path: path, Message: fmt.Sprintf(format, args...)})

@@ -15,8 +15,8 @@ func Available(block, word string) bool {
 		"session idle",
 		"client redirect_uris",
 		"grants authorization_code", "grants device_code", "grants token_exchange",
-		"endpoints gmi", "endpoints pakt", "endpoints keycloak",
-		"dialects gmi", "dialects pakt", "dialects golem", "dialects keycloak",
+		"endpoints gmi", "endpoints pakt",
+		"dialects gmi", "dialects pakt", "dialects golem",
 		"guard policy", "guard assertion", "guard lenient_paths", "guard long_requests",
 		"login always":
 		return false

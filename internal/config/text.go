@@ -11,9 +11,26 @@ import (
 	"unicode/utf8"
 )
 
-// hasPlaceholder reports whether a secret's value is still to be expanded.
+// hasPlaceholder reports whether a text holds a placeholder, complete or not.
 func hasPlaceholder(s string) bool {
 	return strings.Contains(s, "{env.") || strings.Contains(s, "{file.")
+}
+
+// pending reports whether a value cannot be judged yet, because it holds a
+// placeholder. One that nobody will replace is a fault: without its brace, or there
+// after all have been replaced.
+func (ck *checker) pending(path, what, s string) bool {
+	if !hasPlaceholder(s) {
+		return false
+	}
+	open := max(strings.LastIndex(s, "{env."), strings.LastIndex(s, "{file."))
+	switch {
+	case ck.expanded:
+		ck.fault(path, "%s holds a placeholder that was not replaced", what)
+	case !strings.Contains(s[open:], "}"):
+		ck.fault(path, "%s holds a placeholder without its closing brace", what)
+	}
+	return true
 }
 
 // Nearest returns the known word that was probably meant, or "" if none is close:

@@ -21,8 +21,15 @@ const (
 // Validate returns every fault of the configuration. What was not said is judged
 // by its default, so it may be called before or after SetDefaults. Secrets, and the
 // path of the SQLite file, are not judged while they hold a placeholder.
-func (c *Config) Validate() Faults {
-	full, ck := c.withDefaults(), new(checker)
+func (c *Config) Validate() Faults { return c.validate(new(checker)) }
+
+// ValidateExpanded is Validate for a configuration whose placeholders have been
+// replaced: now everything is judged, and text that still looks like a placeholder
+// is a fault, for it would be a secret that anybody can guess.
+func (c *Config) ValidateExpanded() Faults { return c.validate(&checker{expanded: true}) }
+
+func (c *Config) validate(ck *checker) Faults {
+	full := c.withDefaults()
 	ck.store(full.Store)
 	ck.cache(full.Cache)
 	if len(full.Realms) == 0 {
@@ -52,7 +59,7 @@ func (c *Config) Validate() Faults {
 // store judges the path of the file. It may hold placeholders, as secrets may.
 func (ck *checker) store(s Store) {
 	path := s.SQLite
-	if path == "" || hasPlaceholder(path) || !ck.text("store.sqlite", "path of the SQLite file", path, maxPath) {
+	if path == "" || ck.pending("store.sqlite", "path of the SQLite file", path) || !ck.text("store.sqlite", "path of the SQLite file", path, maxPath) {
 		return
 	}
 	if path == ":memory:" || strings.HasPrefix(path, "file:") {

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -67,7 +70,8 @@ func (ck *checker) secrets(at string, c *Client) {
 			ck.fault(at, "secret %d of client %q is longer than %d bytes", i+1, c.ID, maxSecret)
 		case !clean(s):
 			ck.fault(at, "secret %d of client %q has a control character or is not UTF-8", i+1, c.ID)
-		case !hasPlaceholder(s) && len([]rune(s)) < minSecret:
+		case ck.pending(at, fmt.Sprintf("secret %d of client %q", i+1, c.ID), s):
+		case len([]rune(s)) < minSecret:
 			ck.fault(at, "secret %d of client %q has fewer than %d characters", i+1, c.ID, minSecret)
 		}
 	}
@@ -78,10 +82,21 @@ func (ck *checker) secrets(at string, c *Client) {
 		switch {
 		case slices.Contains(c.SecretHashes[:i], h):
 			ck.fault(at, "secret_hash %d of client %q is given twice", i+1, c.ID)
-		case !hasPlaceholder(h) && (!ok || err != nil || len(raw) != 32):
+		case ck.pending(at, fmt.Sprintf("secret_hash %d of client %q", i+1, c.ID), h):
+		case !ok || err != nil || len(raw) != sha256.Size:
 			ck.fault(at, "secret_hash %d of client %q must be sha256: and 64 hexadecimal digits", i+1, c.ID)
+		case ofNothing(raw):
+			ck.fault(at, "secret_hash %d of client %q is the digest of nothing: was a variable unset when it was made?", i+1, c.ID)
 		}
 	}
+}
+
+// ofNothing reports whether a digest is that of no text or of a bare line end.
+func ofNothing(digest []byte) bool {
+	return slices.ContainsFunc([]string{"", "\n", "\r\n"}, func(s string) bool {
+		sum := sha256.Sum256([]byte(s))
+		return bytes.Equal(sum[:], digest)
+	})
 }
 
 func (ck *checker) users(at string, users []User) {
@@ -129,11 +144,11 @@ func (ck *checker) password(at string, u *User) {
 	switch {
 	case hash == "":
 		ck.fault(at+".password_hash", "user %q has no password_hash", u.Username)
-	case len(hash) > maxSecret || !clean(hash) ||
-		!hasPlaceholder(hash) && !slices.ContainsFunc([]string{"$argon2id$", "$2a$", "$2b$", "$2y$"}, known):
+	case ck.pending(at+".password_hash", fmt.Sprintf("password_hash of user %q", u.Username), hash):
+	case len(hash) > maxSecret || !clean(hash) || !slices.ContainsFunc([]string{"$argon2id$", "$2a$", "$2b$", "$2y$"}, known):
 		ck.fault(at+".password_hash", "password_hash of user %q must be as `caddy hash-password` prints it: argon2id or bcrypt", u.Username)
 	}
-	if u.TOTPSecret == "" || hasPlaceholder(u.TOTPSecret) {
+	if u.TOTPSecret == "" || ck.pending(at+".totp_secret", fmt.Sprintf("totp_secret of user %q", u.Username), u.TOTPSecret) {
 		return
 	}
 	// RFC 4226 §4 asks for 128 bits at least; 80 are what most makers hand out.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -12,7 +13,42 @@ func (e *Endpoints) Validate(c *Config) Faults {
 	ck.list("dialects", "dialect", e.Dialects, maxList, func(at, dialect string) {
 		ck.oneOf(at, "dialect", "dialects", dialect, "oauth", "gmi", "pakt", "golem", "keycloak")
 	})
+	full := *e
+	full.SetDefaults(c)
+	if k := full.Keycloak; k != nil && k.DefaultClient != "" && k.DefaultClient != firstPartyClient {
+		ck.loginClient("keycloak.default_client", k.DefaultClient, full.Realms, c)
+	}
 	return ck.faults
+}
+
+// loginClient checks the client that user logins are for: the first of the realms
+// has it, and wherever it is it has the grant password. A further realm without it
+// keeps its built-in client.
+func (ck *checker) loginClient(at, id string, realms []string, c *Config) {
+	if !ck.ascii(at, "client id", id, maxName) {
+		return
+	}
+	for i, name := range realms {
+		r := slices.IndexFunc(c.Realms, func(r Realm) bool { return r.Name == name })
+		if r < 0 {
+			continue // reported with the realms
+		}
+		clients := c.Realms[r].Clients
+		switch n := slices.IndexFunc(clients, func(c Client) bool { return c.ID == id }); {
+		case n >= 0 && !slices.Contains(clients[n].Grants, "password"):
+			ck.fault(at, "client %q of realm %q needs the grant password to be the client of user logins", id, name)
+		case n < 0 && i == 0:
+			ids := make([]string, len(clients))
+			for i := range clients {
+				ids[i] = clients[i].ID
+			}
+			meant := Nearest(id, ids)
+			if meant != "" {
+				meant = fmt.Sprintf("; did you mean %q?", meant)
+			}
+			ck.fault(at, "realm %q has no client %q%s", name, id, meant)
+		}
+	}
 }
 
 // Validate returns every fault of the guard beside the app's configuration.

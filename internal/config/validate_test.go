@@ -143,7 +143,7 @@ func TestFaultsOfClients(t *testing.T) {
 		"secret_hashes[1]: given twice":                   func(c *Client) { c.SecretHashes = slices.Repeat(c.SecretHashes, 2) },
 		"grants[0]: grant must be client_credentials":     func(c *Client) { c.Grants = []string{"implicit"} },
 		"grants[1]: given twice":                          func(c *Client) { c.Grants = slices.Repeat(c.Grants, 2) },
-		"grants[0]: device_code is not available":            func(c *Client) { c.Grants = []string{"device_code"} },
+		"grants[0]: device_code is not available":         func(c *Client) { c.Grants = []string{"device_code"} },
 		"scopes[0]: scope is missing":                     func(c *Client) { c.Scopes = []string{""} },
 		"scopes[0]: without spaces":                       func(c *Client) { c.Scopes = []string{"a b"} },
 		"scopes[0]: may not hold":                         func(c *Client) { c.Scopes = []string{`a\b`} },
@@ -306,6 +306,53 @@ func TestFaultsOfEndpoints(t *testing.T) {
 		"dialects[2]: dialect must be oauth",
 		"dialects[3]: given twice",
 	})
+}
+
+func TestDefaultClientOfKeycloak(t *testing.T) {
+	c := valid()
+	c.Realms[0].Clients = append(c.Realms[0].Clients, Client{ID: "portal", Grants: []string{"password"}}, Client{ID: "plain"})
+	second := c.Realms[1].Name
+	c.Realms[1].Clients = append(c.Realms[1].Clients, Client{ID: "plain", Grants: []string{"password"}})
+	for _, tc := range []struct {
+		client string
+		realms []string
+		want   []string
+	}{
+		{"", nil, nil},
+		{"gatehouse", nil, nil},
+		{"portal", nil, nil},
+		{"portal", []string{"demo", second}, nil},
+		{"portal", []string{second, "demo"}, []string{"keycloak.default_client: has no client \"portal\""}},
+		{"potral", nil, []string{"keycloak.default_client: did you mean \"portal\"?"}},
+		{"plain", nil, []string{"keycloak.default_client: needs the grant password"}},
+		{"plain", []string{second}, nil},
+		{"plain", []string{second, "demo"}, []string{"keycloak.default_client: of realm \"demo\" needs the grant password"}},
+		{"a b", nil, []string{"keycloak.default_client: without spaces"}},
+		{"portal", []string{"nowhere"}, []string{"realms[0]: there is no realm"}},
+	} {
+		e := Endpoints{Realms: tc.realms, Keycloak: &Keycloak{DefaultClient: tc.client}}
+		expect(t, e.Validate(c), tc.want)
+		if e.Dialects != nil {
+			t.Error("Validate changed the endpoints")
+		}
+	}
+}
+
+func TestKeycloakBlockMountsTheDialect(t *testing.T) {
+	for _, tc := range []struct {
+		said, want []string
+	}{
+		{nil, []string{"oauth", "keycloak"}},
+		{[]string{"oauth"}, []string{"oauth", "keycloak"}},
+		{[]string{"keycloak"}, []string{"keycloak"}},
+		{[]string{"keycloak", "oauth"}, []string{"keycloak", "oauth"}},
+	} {
+		e := Endpoints{Dialects: tc.said, Keycloak: new(Keycloak)}
+		e.SetDefaults(valid())
+		if !slices.Equal(e.Dialects, tc.want) {
+			t.Errorf("%q becomes %q, want %q", tc.said, e.Dialects, tc.want)
+		}
+	}
 }
 
 func TestAllFaultsAtOnceOnePerLine(t *testing.T) {

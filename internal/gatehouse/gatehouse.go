@@ -28,6 +28,8 @@ type Parts struct {
 
 // Gatehouse is one configuration over a State. It is safe for concurrent use.
 type Gatehouse struct {
+	auth   *authority.Authority
+	log    *audit.Log
 	sites  []*Site
 	guards []*guard.Guard
 	apply  func() // see Serving
@@ -43,9 +45,10 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 	if err != nil {
 		return nil, err
 	}
+	log := audit.New(p.Logger, s.metrics)
 	auth, err := authority.New(authority.Options{
 		Store: s.store, Keys: s.keys, Throttle: s.guesses, Forms: s.forms, Endings: s.cache, Clock: time.Now,
-		Audit: audit.New(p.Logger, s.metrics), Realms: realms,
+		Audit: log, Realms: realms,
 	})
 	if err != nil {
 		return nil, err
@@ -53,8 +56,11 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 	if err := auth.Start(ctx); err != nil {
 		return nil, err
 	}
-	g := &Gatehouse{apply: sync.OnceFunc(func() {
+	care := &upkeep{maintain: auth.Maintain, grace: longestGrace(realms)}
+	s.adoptFirst(care)
+	g := &Gatehouse{auth: auth, log: log, apply: sync.OnceFunc(func() {
 		s.cache.SetLimits(int64(p.Config.Cache.MaxSize), p.Config.Cache.MaxTTL.D(), p.Config.Cache.NegativeTTL.D())
+		s.adopt(care)
 	})}
 	accepted, err := verifiers(s, p.Config, auth)
 	if err != nil {
@@ -82,11 +88,20 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 }
 
 // Serving says that a request has come for this configuration. Its cache limits
-// act from then on: a configuration that was refused in the end never changes them.
+// act from then on, and its realms are looked after: a configuration that was
+// refused in the end never changes either.
 func (g *Gatehouse) Serving() { g.apply() }
 
 // Guard returns the i-th of Parts.Guards.
 func (g *Gatehouse) Guard(i int) *guard.Guard { return g.guards[i] }
+
+// Refused records that a guard refused a request. A client that went away first is
+// no news.
+func (g *Gatehouse) Refused(r *guard.Refusal, caller func() Caller) {
+	if !r.Canceled() {
+		g.log.Refused(string(r.Reason), r.Reason != guard.ReasonNoCredential, caller())
+	}
+}
 
 // Site returns the i-th of Parts.Endpoints.
 func (g *Gatehouse) Site(i int) *Site { return g.sites[i] }

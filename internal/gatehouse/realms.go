@@ -2,6 +2,9 @@ package gatehouse
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -11,6 +14,13 @@ import (
 // realmNamespace is the space of the UUIDs made of realm names. It never changes:
 // tokens and rows of running systems hang on it.
 const realmNamespace = "https://gatehouse-auth.github.io/realm"
+
+// Check reports what can be said of a complete and valid configuration without
+// opening anything: whether its hashes and secrets can be used.
+func Check(c *config.Config) error {
+	_, err := realmsOf(c)
+	return err
+}
 
 // realmsOf turns the configuration's realms into the domain's. Secrets become
 // digests here and are not kept.
@@ -45,6 +55,14 @@ func realmsOf(c *config.Config) ([]authority.Realm, error) {
 	return realms, nil
 }
 
+// longestGrace is the time in which a sealed successor may be asked for again.
+func longestGrace(realms []authority.Realm) (longest time.Duration) {
+	for i := range realms {
+		longest = max(longest, realms[i].RefreshGrace)
+	}
+	return longest
+}
+
 // realmID is the realm's UUID: the declared one, else one made of its name.
 func realmID(in *config.Realm) string {
 	if in.ID != "" {
@@ -69,6 +87,25 @@ func userOf(realm string, in *config.User) (authority.User, error) {
 		TOTPSecret: in.TOTPSecret, Email: in.Email, EmailVerified: in.EmailVerified, Name: in.Name,
 		Roles: authority.ListOf(in.Roles...), Disabled: in.Disabled,
 	}, nil
+}
+
+// grantsOf is every grant type that some client of the realm may use at the token
+// endpoint, and whether a client without a secret may use one there.
+func grantsOf(in *config.Realm) (grants []string, public bool) {
+	has := map[string]bool{}
+	for i := range in.Clients {
+		c := &in.Clients[i]
+		for _, g := range c.Grants {
+			if !c.Disabled && g != authority.GrantPassword {
+				has[g] = true
+				public = public || c.Public()
+			}
+		}
+	}
+	if len(in.Users) > 0 { // the built-in public client refreshes their logins
+		has[authority.GrantRefreshToken], public = true, true
+	}
+	return slices.Sorted(maps.Keys(has)), public
 }
 
 func clientOf(realm string, in *config.Client) (authority.Client, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/wire/keycloak"
 	"github.com/gatehouse-auth/gatehouse/internal/wire/oauth"
 )
 
@@ -33,6 +34,10 @@ type Site struct {
 func newSite(c *config.Config, e config.Endpoints, auth *authority.Authority, logger *slog.Logger) (*Site, error) {
 	mounts := map[string]func() (dialect, error){
 		"oauth": func() (dialect, error) { return oauth.New(auth, oauthRealms(c, e), logger) },
+		"keycloak": func() (dialect, error) {
+			realms, options := keycloakRealms(c, e)
+			return keycloak.New(auth, realms, options, logger)
+		},
 	}
 	s := new(Site)
 	for _, name := range e.Dialects {
@@ -61,20 +66,51 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, caller func() C
 // stands at the root of the site.
 func oauthRealms(c *config.Config, e config.Endpoints) []oauth.Realm {
 	var out []oauth.Realm
+	for _, in := range served(c, e) {
+		out = append(out, oauthRealm(in))
+	}
+	return out
+}
+
+// served are the realms of the handler, in its order.
+func served(c *config.Config, e config.Endpoints) []*config.Realm {
+	var out []*config.Realm
 	for _, name := range e.Realms {
 		for i := range c.Realms {
 			if in := &c.Realms[i]; in.Name == name {
-				out = append(out, oauthRealm(in))
+				out = append(out, in)
 			}
 		}
 	}
 	return out
 }
 
+// keycloakRealms describes the handler's realms to the keycloak dialect, and what
+// the operator chose for it. A realm that does not have the client of user logins
+// keeps its built-in one.
+func keycloakRealms(c *config.Config, e config.Endpoints) ([]keycloak.Realm, keycloak.Options) {
+	chosen := e.Keycloak
+	if chosen == nil {
+		chosen = new(config.Keycloak)
+	}
+	var realms []keycloak.Realm
+	for _, in := range served(c, e) {
+		r := keycloak.Realm{Name: in.Name, ID: realmID(in), RefreshLife: in.RefreshToken.Lifetime.D()}
+		for i := range in.Clients {
+			if in.Clients[i].ID == chosen.DefaultClient {
+				r.LoginClient = chosen.DefaultClient
+			}
+		}
+		realms = append(realms, r)
+	}
+	return realms, keycloak.Options{Booleans: chosen.Booleans, Anonymous: chosen.AnonymousIntrospection}
+}
+
 func oauthRealm(in *config.Realm) oauth.Realm {
+	grants, public := grantsOf(in)
 	r := oauth.Realm{
 		Name: in.Name, ID: realmID(in), Issuer: in.Issuer, SigningAlg: in.SigningAlg,
-		Grants: []string{authority.GrantClientCredentials},
+		Grants: grants, PublicClients: public,
 	}
 	seen := map[string]bool{}
 	for i := range in.Clients {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -16,10 +17,11 @@ import (
 )
 
 const (
-	sweepEvery = time.Minute
-	sweepBatch = 500 // rows; small, so that a sweep never holds the writer for long
-	leaveWait  = 3 * time.Second
-	leavePoll  = 50 * time.Millisecond
+	sweepEvery    = time.Minute
+	sweepBatch    = 500 // rows; small, so that a sweep never holds the writer for long
+	maintainEvery = time.Hour
+	leaveWait     = 3 * time.Second
+	leavePoll     = 50 * time.Millisecond
 )
 
 // State is what outlives a configuration: the open store, the keys, the verdicts
@@ -33,8 +35,17 @@ type State struct {
 	metrics *audit.Metrics
 	logger  *slog.Logger
 
+	upkeep  atomic.Pointer[upkeep] // of the configuration that serves
+	adopted chan struct{}          // one is waiting in upkeep for its first turn
 	stop    context.CancelFunc
 	workers sync.WaitGroup
+}
+
+// upkeep is what a configuration wants done from time to time. Realms belong to a
+// configuration, while the worker outlives it.
+type upkeep struct {
+	maintain func(context.Context) error // publishes the next key of a realm whose key grows old
+	grace    time.Duration               // the longest of its realms
 }
 
 // OpenState opens the store of the configuration, which must be complete (see
@@ -55,9 +66,31 @@ func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger) (*Sta
 	s := &State{
 		store: store, keys: authority.NewKeyring(store, forms, time.Now), guesses: authority.NewThrottle(time.Now),
 		forms: forms, cache: cache, metrics: audit.NewMetrics(), logger: logger, stop: stop,
+		adopted: make(chan struct{}, 1),
 	}
-	s.workers.Go(func() { s.sweep(work) })
+	s.workers.Go(func() { s.work(work) })
 	return s, nil
+}
+
+// adopt makes the upkeep the one that is done from now on, beginning at once.
+func (s *State) adopt(u *upkeep) {
+	s.upkeep.Store(u)
+	s.nudge()
+}
+
+// adoptFirst is adopt for a configuration that does not serve yet: it takes turns
+// only while there is no other.
+func (s *State) adoptFirst(u *upkeep) {
+	if s.upkeep.CompareAndSwap(nil, u) {
+		s.nudge()
+	}
+}
+
+func (s *State) nudge() {
+	select {
+	case s.adopted <- struct{}{}:
+	default: // the worker has not taken the last one up yet and will find this
+	}
 }
 
 // openStore waits a little for whoever is about to leave the file: the process that
@@ -86,24 +119,56 @@ func (s *State) Destruct() error {
 	return s.store.Close()
 }
 
-// sweep deletes expired rows until the State ends.
-func (s *State) sweep(ctx context.Context) {
+// work does what is due until the State ends.
+func (s *State) work(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	var maintained time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.adopted:
+			maintained = time.Time{}
 		case <-tick.C:
 		}
-		for {
-			n, err := s.store.Sweep(ctx, sweepBatch)
-			if err != nil && ctx.Err() == nil {
-				s.logger.Warn("sweeping expired rows", slog.Any("error", err))
-			}
-			if err != nil || n < sweepBatch {
-				break
-			}
+		maintained = s.round(ctx, time.Now(), maintained)
+	}
+}
+
+// round does what is due now and answers when the keys were last looked after.
+// What fails is tried again at the next round.
+func (s *State) round(ctx context.Context, now, maintained time.Time) time.Time {
+	s.sweep(ctx)
+	u := s.upkeep.Load()
+	if u == nil {
+		return maintained
+	}
+	err := s.store.Update(ctx, func(tx authority.Tx) error { return tx.EraseSuccessors(tx.Now().Add(-u.grace)) })
+	s.warn(ctx, "erasing the successors of refresh tokens", err)
+	if now.Sub(maintained) < maintainEvery {
+		return maintained
+	}
+	if err := u.maintain(ctx); err != nil {
+		s.warn(ctx, "rotating keys by age", err)
+		return maintained
+	}
+	return now
+}
+
+// sweep deletes expired rows.
+func (s *State) sweep(ctx context.Context) {
+	for {
+		n, err := s.store.Sweep(ctx, sweepBatch)
+		s.warn(ctx, "sweeping expired rows", err)
+		if err != nil || n < sweepBatch {
+			return
 		}
+	}
+}
+
+func (s *State) warn(ctx context.Context, doing string, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.logger.Warn(doing, slog.Any("error", err))
 	}
 }

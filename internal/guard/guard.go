@@ -36,6 +36,30 @@ type Guard struct {
 	now       authority.Clock
 }
 
+// Valid reports what New would refuse of a rule, whoever is accepted.
+func Valid(cfg config.Guard) error {
+	switch cfg.Login {
+	case "", "auto", "never":
+	default:
+		return fmt.Errorf("guard: login %q is not served", cfg.Login)
+	}
+	switch cfg.Credential {
+	case "", "strip", "keep":
+	default:
+		return fmt.Errorf("guard: credential is strip or keep, not %q", cfg.Credential)
+	}
+	for _, list := range [][]string{cfg.Audience, cfg.Scopes, cfg.Roles} {
+		// An empty word would be a demand that anybody or nobody meets.
+		if slices.Contains(list, "") {
+			return errors.New("guard: an empty audience, scope or role")
+		}
+	}
+	if _, err := fieldsOf(cfg.Identity); err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	return nil
+}
+
 // New compiles a guard that asks the accepted issuers in this order. The
 // configuration was validated before; an error means one that cannot be served.
 // Without a clock it uses the system's.
@@ -51,21 +75,8 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 			return nil, fmt.Errorf("guard: accepts %q twice", a.Name)
 		}
 	}
-	switch cfg.Login {
-	case "", "auto", "never":
-	default:
-		return nil, fmt.Errorf("guard: login %q is not served", cfg.Login)
-	}
-	switch cfg.Credential {
-	case "", "strip", "keep":
-	default:
-		return nil, fmt.Errorf("guard: credential is strip or keep, not %q", cfg.Credential)
-	}
-	for _, list := range [][]string{cfg.Audience, cfg.Scopes, cfg.Roles} {
-		// An empty word would be a demand that anybody or nobody meets.
-		if slices.Contains(list, "") {
-			return nil, errors.New("guard: an empty audience, scope or role")
-		}
+	if err := Valid(cfg); err != nil {
+		return nil, err
 	}
 	fields, err := fieldsOf(cfg.Identity)
 	if err != nil {

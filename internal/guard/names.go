@@ -103,12 +103,21 @@ func (n *Names) Strip(r *http.Request, st *Request) {
 			// A proxy removes the fields that Connection names (RFC 9110 §7.6.1), and
 			// does so after us: a client must not aim that at what we set.
 			n.prune(r.Header, name, values)
+		case name == "Upgrade" && !opensWebSocket(r, values):
+			delete(r.Header, name)
 		}
 	}
 	n.deleteFrom(r.Trailer)
 	if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || r.Trailer != nil) {
 		r.Body = &body{ReadCloser: r.Body, names: n, request: r}
 	}
+}
+
+// opensWebSocket reports whether the upgrade is the one that is let through
+// (RFC 6455 §4.1). After any other one, such as h2c, the proxy is a blind tunnel, and
+// what the client sends in it reaches every path of the upstream with any header.
+func opensWebSocket(r *http.Request, upgrade []string) bool {
+	return r.Method == http.MethodGet && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
 }
 
 func (n *Names) deleteFrom(h http.Header) {

@@ -35,11 +35,20 @@ func ParseSecretHash(s string) (Digest, error) {
 	if _, err := hex.Decode(d[:], []byte(digits)); err != nil {
 		return Digest{}, errSecretHash
 	}
+	if d.OfNothing() {
+		return Digest{}, errors.New("a secret hash is the digest of nothing: was a variable unset when it was made?")
+	}
 	return d, nil
 }
 
 // SecretHash writes the digest as ParseSecretHash reads it, in lower case.
 func (d Digest) SecretHash() string { return hashPrefix + hex.EncodeToString(d[:]) }
+
+// OfNothing reports whether d is the digest of no text at all or of a bare line end:
+// what a hash made of an unset variable is.
+func (d Digest) OfNothing() bool {
+	return d == DigestOf("") || d == DigestOf("\n") || d == DigestOf("\r\n")
+}
 
 // Equal reports whether both digests are the same, in constant time.
 func (d Digest) Equal(other Digest) bool {

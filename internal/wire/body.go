@@ -69,10 +69,19 @@ func Form(r *http.Request, repeatable ...string) (Params, error) {
 
 // Query reads the query. Errors: TooLarge, Invalid.
 func Query(r *http.Request, repeatable ...string) (Params, error) {
-	if len(r.URL.RawQuery) > MaxBody {
-		return nil, &authority.Error{Kind: authority.TooLarge, Op: opRead, Public: "the query is larger than 64 KiB"}
+	raw, err := RawQuery(r)
+	if err != nil {
+		return nil, err
 	}
-	return ParseForm(r.URL.RawQuery, repeatable...)
+	return ParseForm(raw, repeatable...)
+}
+
+// RawQuery returns the query, undecoded. Errors: TooLarge.
+func RawQuery(r *http.Request) (string, error) {
+	if len(r.URL.RawQuery) > MaxBody {
+		return "", &authority.Error{Kind: authority.TooLarge, Op: opRead, Public: "the query is larger than 64 KiB"}
+	}
+	return r.URL.RawQuery, nil
 }
 
 func invalid(public string) error {

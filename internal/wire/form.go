@@ -35,50 +35,85 @@ type Params []Param
 // ParseForm decodes application/x-www-form-urlencoded text (RFC 6749 Appendix B).
 // It takes no text that two readers could read differently: a name that stands
 // there twice and is not repeatable, a percent sign without two hex digits, bytes
-// that are not UTF-8, and NUL are all refused. The fault names its parameter.
-// Errors: Invalid.
+// that are not UTF-8, and NUL are all refused. The fault names its parameter, the
+// first one that has one. Errors: Invalid.
 func ParseForm(raw string, repeatable ...string) (Params, error) {
-	params := make(Params, 0, min(MaxParams, strings.Count(raw, "&")+1))
+	params, faulty, err := ReadForm(raw, repeatable...)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(faulty) > 0:
+		return nil, Faulty(faulty[0].Name, faulty[0].Reason)
+	}
+	return params, nil
+}
+
+// ReadForm is ParseForm for a dialect that reports every faulty parameter at once:
+// these are answered beside those that are good. Errors: Invalid, where the fault
+// is not one parameter's.
+func ReadForm(raw string, repeatable ...string) (params Params, faulty []authority.Field, err error) {
+	params = make(Params, 0, min(MaxParams, strings.Count(raw, "&")+1))
+	seen := 0
 	for rest, more := raw, raw != ""; more; {
 		var pair string
 		pair, rest, more = strings.Cut(rest, "&")
 		if pair == "" {
 			continue
 		}
-		if len(params) == MaxParams {
-			return nil, invalid("the request has too many parameters")
+		if seen++; seen > MaxParams {
+			return nil, nil, tooMany()
 		}
-		p, err := parsePair(pair)
-		if err != nil {
-			return nil, err
+		name, value, reason := parsePair(pair)
+		if name == "" {
+			return nil, nil, badName()
 		}
-		if times := params.count(p.Name); times > 0 {
+		if times := params.count(name); times > 0 {
 			switch {
-			case !slices.Contains(repeatable, p.Name):
-				return nil, Faulty(p.Name, ReasonRepeated)
+			case !slices.Contains(repeatable, name):
+				reason = ReasonRepeated
 			case times == MaxRepeats:
-				return nil, Faulty(p.Name, ReasonTooMany)
+				reason = ReasonTooMany
 			}
 		}
-		params = append(params, p)
+		if reason != "" {
+			faulty = addFault(faulty, name, reason)
+			continue
+		}
+		params = append(params, Param{name, value})
 	}
-	return params, nil
+	return params, faulty, nil
 }
 
-func parsePair(pair string) (Param, error) {
+// addFault keeps the first fault of each parameter.
+func addFault(faulty []authority.Field, name, reason string) []authority.Field {
+	if name = shown(name); slices.ContainsFunc(faulty, func(f authority.Field) bool { return f.Name == name }) {
+		return faulty
+	}
+	return append(faulty, authority.Field{Name: name, Reason: reason})
+}
+
+// parsePair decodes one parameter. It answers no name if that cannot be read, and a
+// reason if the value cannot.
+func parsePair(pair string) (name, value, reason string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, err := url.QueryUnescape(rawName)
-	if err != nil || name == "" || !ValidText(name) {
-		return Param{}, invalid("a parameter's name is empty, badly percent-encoded or not UTF-8 text without NUL")
+	if err != nil || !ValidText(name) {
+		return "", "", ""
 	}
-	value, err := url.QueryUnescape(rawValue)
-	if err != nil {
-		return Param{}, Faulty(name, ReasonEncoding)
+	value, err = url.QueryUnescape(rawValue)
+	switch {
+	case err != nil:
+		return name, "", ReasonEncoding
+	case !ValidText(value):
+		return name, "", ReasonText
 	}
-	if !ValidText(value) {
-		return Param{}, Faulty(name, ReasonText)
-	}
-	return Param{name, value}, nil
+	return name, value, ""
+}
+
+func tooMany() error { return invalid("the request has too many parameters") }
+
+func badName() error {
+	return invalid("a parameter's name is empty, badly percent-encoded or not UTF-8 text without NUL")
 }
 
 func (p Params) count(name string) int {
@@ -129,11 +164,16 @@ func ValidText(s string) bool {
 // Faulty is the error Invalid about one parameter. A name is the caller's own
 // text, so only the beginning of a long one is repeated.
 func Faulty(name, reason string) error {
-	if len(name) > maxShown {
-		name = strings.ToValidUTF8(name[:maxShown], "") + "..."
-	}
 	return &authority.Error{
 		Kind: authority.Invalid, Op: opRead,
-		Fields: []authority.Field{{Name: name, Reason: reason}},
+		Fields: []authority.Field{{Name: shown(name), Reason: reason}},
 	}
+}
+
+// shown is the beginning of a name; cutting a name that was cut changes nothing.
+func shown(name string) string {
+	if rest, cut := strings.CutSuffix(name, "..."); len(name) <= maxShown || cut && len(rest) <= maxShown {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxShown], "") + "..."
 }

@@ -1,19 +1,13 @@
 package oauth
 
 import (
-	"encoding/base64"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/wire"
 )
 
 const opClient = "read client authentication"
-
-// maxBasic bounds the Basic credentials, in bytes before decoding.
-const maxBasic = 8 << 10
 
 // clientAuth reads how the client says who it is (RFC 6749 §2.3.1). It believes
 // nothing: the authority checks it. Errors: Invalid, ClientUnauthenticated.
@@ -24,7 +18,7 @@ func clientAuth(r *http.Request, body wire.Params) (authority.ClientAuth, error)
 	case len(fields) > 1:
 		return authority.ClientAuth{}, twoMethods("the request has more than one Authorization field")
 	case len(fields) == 1:
-		basic, err := basicAuth(fields[0])
+		basic, err := wire.Basic(fields[0])
 		switch {
 		case err != nil:
 			return authority.ClientAuth{}, err
@@ -43,38 +37,6 @@ func clientAuth(r *http.Request, body wire.Params) (authority.ClientAuth, error)
 		post.Method = authority.AuthPost
 	}
 	return post, nil
-}
-
-// basicAuth reads the Basic scheme (RFC 7617 §2) whose id and secret are
-// form-encoded first (RFC 6749 §2.3.1). Errors: ClientUnauthenticated.
-func basicAuth(field string) (authority.ClientAuth, error) {
-	none := authority.ClientAuth{}
-	scheme, encoded, _ := strings.Cut(field, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return none, unauthenticated("clients authenticate with the Basic scheme or in the body")
-	}
-	encoded = strings.TrimLeft(encoded, " ")
-	// The decoder skips line ends, so two spellings would be one credential.
-	if len(encoded) > maxBasic || strings.ContainsAny(encoded, "\r\n") {
-		return none, malformedBasic()
-	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil {
-		return none, malformedBasic()
-	}
-	rawID, rawSecret, colon := strings.Cut(string(raw), ":")
-	id, errID := url.QueryUnescape(rawID)
-	clientSecret, errSecret := url.QueryUnescape(rawSecret)
-	if !colon || errID != nil || errSecret != nil || id == "" || !wire.ValidText(id) || !wire.ValidText(clientSecret) {
-		return none, malformedBasic()
-	}
-	return authority.ClientAuth{Method: authority.AuthBasic, ID: id, Secret: clientSecret}, nil
-}
-
-// The cause is left out of these errors: it would quote the secret.
-
-func malformedBasic() error {
-	return unauthenticated("the Basic credentials are malformed: base64 of id:secret, each form-urlencoded")
 }
 
 func unauthenticated(public string) error {

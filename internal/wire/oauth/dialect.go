@@ -34,6 +34,8 @@ type Realm struct {
 	Scopes     []string   // every scope some client may have
 	Grants     []string   // every grant type some client may use at /oauth2/token
 	Resources  []Resource // its protected resources
+
+	PublicClients bool // some client without a secret may use a grant
 }
 
 // Resource is a protected resource of a realm (RFC 9728).

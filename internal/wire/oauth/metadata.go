@@ -50,6 +50,10 @@ type resourceMetadata struct {
 func describe(realm *Realm) serverMetadata {
 	base := strings.TrimSuffix(realm.Issuer, "/")
 	methods := []string{"client_secret_basic", "client_secret_post"}
+	tokens := methods
+	if realm.PublicClients {
+		tokens = append(slices.Clone(methods), "none")
+	}
 	return serverMetadata{
 		Issuer:                realm.Issuer,
 		TokenEndpoint:         base + tokenPath,
@@ -59,9 +63,9 @@ func describe(realm *Realm) serverMetadata {
 		GrantTypes:            append([]string{}, realm.Grants...), // never null
 		ResponseTypes:         []string{},
 		Scopes:                realm.Scopes,
-		TokenAuth:             methods,
+		TokenAuth:             tokens,
 		IntrospectionAuth:     methods,
-		RevocationAuth:        methods,
+		RevocationAuth:        tokens,
 	}
 }
 

@@ -1,0 +1,146 @@
+package tests
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// forged sends identity that the client made up, beside a good token, and fails the
+// test if it reaches the upstream.
+func (s *server) forged(url, token string) {
+	s.t.Helper()
+	a := send(s.t, "GET", url, "", "Authorization", "Bearer "+token, "Remote-User", "admin", "remote_groups", "wheel", "Remote.Email", "a@b")
+	if a.status != 200 || strings.Contains(a.body, "admin") || strings.Contains(a.body, "wheel") {
+		s.t.Errorf("%s: %d %s", url, a.status, a.body)
+	}
+}
+
+// Attack 7: a guard inside a block protects the other blocks of its site from forged
+// identity too, whether the site has a host or not, whatever the order, and also when
+// the guard stands in a named route.
+func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
+	const proxied = " {\n\t\treverse_proxy $UP\n\t}\n\t"
+	guarded := "handle /api/* {\n\t\tguard\n\t\treverse_proxy $UP\n\t}\n\t"
+	for name, blocks := range map[string]string{
+		"between":     "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
+		"before":      guarded + "route /r/*" + proxied + "reverse_proxy $UP",
+		"named route": "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
+		"reordered":   "guard /api/*\n\treverse_proxy $UP",
+	} {
+		for kind, site := range map[string]string{"with a host": "http://localhost:$PORT", "without a host": "http://:$PORT"} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				s := newServer(t)
+				_, s.vars["PORT"], _ = net.SplitHostPort(s.vars["APP"])
+				before, rest, _ := strings.Cut(mainJob, "http://$APP {")
+				_, upstream, _ := strings.Cut(rest, "http://$UP {")
+				if name == "named route" {
+					before += "&(protected) {\n\tguard\n\treverse_proxy $UP\n}\n"
+				}
+				if name == "reordered" {
+					before = strings.Replace(before, "{\n", "{\n\torder reverse_proxy before guard\n", 1)
+				}
+				s.start(before + site + " {\n\tbind 127.0.0.1\n\t" + blocks + "\n}\nhttp://$UP {" + upstream)
+				token := s.token(appCredentials)
+				for _, path := range []string{"/a/x", "/b/x", "/r/x", "/", "/api/x"} {
+					s.forged("http://localhost:"+s.vars["PORT"]+path, token)
+				}
+			})
+		}
+	}
+}
+
+// The same for JSON, where routes stand as their author wrote them.
+func TestForgedIdentityInJSON(t *testing.T) {
+	s := newServer(t).start(mainJob)
+	out, err := s.command(t.Context(), "adapt", "--config", s.dir+"/Caddyfile").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := `{"handler":"reverse_proxy","upstreams":[{"dial":"$UP"}]}`
+	guard := `{"handler":"gatehouse_guard"}`
+	_, port, _ := net.SplitHostPort(s.vars["METRICS"])
+	for name, routes := range map[string]string{
+		"a route before the guard's": `[{"match":[{"path":["/public*"]}],"handle":[` + proxy + `]},{"handle":[` + guard + `]},{"handle":[` + proxy + `]}]`,
+		"two routes for one host":    `[{"match":[{"host":["localhost"],"path":["/public*"]}],"handle":[` + proxy + `]},{"match":[{"host":["localhost"]}],"handle":[` + guard + `,` + proxy + `]}]`,
+		"a route after it":           `[{"match":[{"path":["/api*"]}],"handle":[` + guard + `,` + proxy + `]},{"handle":[` + proxy + `]}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var config map[string]any
+			if err := json.Unmarshal(out, &config); err != nil {
+				t.Fatal(err)
+			}
+			var server any
+			if err := json.Unmarshal([]byte(s.fill(`{"listen":["127.0.0.1:`+port+`"],"automatic_https":{"disable":true},"routes":`+routes+`}`)), &server); err != nil {
+				t.Fatal(err)
+			}
+			config["apps"].(map[string]any)["http"].(map[string]any)["servers"].(map[string]any)["json"] = server
+			body, err := json.Marshal(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := send(t, http.MethodPost, "http://"+s.vars["ADMIN"]+"/load", string(body), "Content-Type", "application/json")
+			if a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			token := s.token(appCredentials)
+			for _, path := range []string{"/public/x", "/api/x", "/other"} {
+				s.forged("http://localhost:"+port+path, token)
+			}
+		})
+	}
+}
+
+// An upgrade to anything but a WebSocket would make the proxy a blind tunnel, in which
+// the next request is seen by no guard.
+func TestNoBlindTunnels(t *testing.T) {
+	s := newServer(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	upstream := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			_, _ = w.Write([]byte("plain"))
+			return
+		}
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", r.Header.Get("Upgrade"))
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})}
+	go func() { _ = upstream.Serve(l) }()
+	defer upstream.Close()
+	s.vars["BACKEND"] = l.Addr().String()
+	s.start(strings.Replace(mainJob, "reverse_proxy $UP", "reverse_proxy $BACKEND", 1))
+	token := s.token(appCredentials)
+	url := "http://" + s.vars["APP"] + "/"
+	for _, c := range []struct {
+		name, method string
+		headers      []string
+		status       int
+	}{
+		{"h2c with a token", "GET", []string{"Authorization", "Bearer " + token, "Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c"}, 200},
+		{"a preflight that upgrades", "OPTIONS", []string{"Origin", "https://evil.example", "Access-Control-Request-Method", "GET", "Connection", "Upgrade", "Upgrade", "websocket"}, 200},
+		{"a WebSocket with a token", "GET", []string{"Authorization", "Bearer " + token, "Connection", "Upgrade", "Upgrade", "websocket"}, 101},
+		{"a WebSocket without one", "GET", []string{"Connection", "Upgrade", "Upgrade", "websocket"}, 401},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(c.headers); i += 2 {
+			req.Header.Add(c.headers[i], c.headers[i+1])
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: %d, want %d", c.name, resp.StatusCode, c.status)
+		}
+	}
+}
