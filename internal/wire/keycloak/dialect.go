@@ -40,7 +40,7 @@ type Options struct {
 }
 
 // refreshLife is how long a refresh token lives after its last use where the realm
-// sets nothing, as the seed shows it (refresh_expires_in).
+// sets nothing, as the original shows it (refresh_expires_in).
 const refreshLife = 1800 * time.Second
 
 // Dialect answers on the paths of the facade. It never changes once made.

@@ -1,4 +1,4 @@
-// Package keycloak is the dialect of seed 004, "Auth API" 1.1.0: a facade over
+// Package keycloak is the dialect of "Auth API" 1.1.0: a facade over
 // Keycloak, written with FastAPI.
 //
 // It owns the paths, parameters, answers and errors of
@@ -10,10 +10,10 @@
 //	POST /auth/api/v1/oauth/connect/introspect
 //
 // What a client or user may do, what a token is and what happens once is decided by
-// the authority, never here. Only gatehouse imports it. The seed's answers are kept
+// the authority, never here. Only gatehouse imports it. The original's answers are kept
 // member for member; docs/keycloak.md is the page for those who use it.
 //
-// Its secrets travel in the query, as the seed has it. The package logs none of
+// Its secrets travel in the query, as the original has it. The package logs none of
 // them and repeats none in an answer; what Caddy logs of such a request is masked by
 // who stands before it, by the path /auth/api/v1/oauth/connect/ and all below it.
 //
@@ -41,7 +41,7 @@
 //     once: it is optional, and the first realm of the directive is meant then. A
 //     realm that is not served by this handler is not found.
 //   - The token endpoint's grants: absent means client_credentials, refresh_token is
-//     ours (the seed gives out refresh tokens and no way to use them). Others are 400,
+//     ours (the original gives out refresh tokens and no way to use them). Others are 400,
 //     the grant password among them: that is the login's. client_secret is mandatory
 //     but for a refresh, since the client of user logins is public by default.
 //   - The client of a login is not said: it is the block's default_client, else the
@@ -51,9 +51,9 @@
 //     character of a scope (RFC 6749 §3.3) and separates nothing.
 //   - A refresh token for client_credentials is the answer's, so there is one always,
 //     with a session. Using it takes the grant refresh_token like everywhere.
-//   - Lifetimes: the seed's 300 s are the realm's default; its 1800 s are this
+//   - Lifetimes: the original's 300 s are the realm's default; its 1800 s are this
 //     dialect's where the realm sets none.
-//   - There is no logout in the seed; ours is 204. The client may name itself, and
+//   - There is no logout in the original; ours is 204. The client may name itself, and
 //     then proves who it is. Without one the refresh token is taken as a user's of
 //     the login client, whose secret he does not have. A refresh token that is
 //     unknown or dead is 204 too: what was asked for is so (RFC 7009 §2.2). What is no
@@ -61,7 +61,7 @@
 //     logged out.
 //   - A user with a second factor gets the 401 of a wrong password.
 //   - The introspection table has `token` optional, with the description of realm: it
-//     is mandatory. The seed lets anybody ask; here a client proves who it is, by
+//     is mandatory. The original lets anybody ask; here a client proves who it is, by
 //     the Basic scheme or by parameters, unless the operator says
 //     anonymous_introspection. Then who brings no credentials hears about any token
 //     of the realm, 600 times a minute and address; who brings some is judged as

@@ -45,7 +45,7 @@ func (d *Dialect) ping(ctx context.Context, _ done) (done, error) {
 	return done{}, d.auth.Ping(ctx)
 }
 
-// healthAnswer is the seed's Msg.
+// healthAnswer is the original's Msg.
 type healthAnswer struct {
 	Msg string `json:"msg"`
 }
@@ -110,7 +110,7 @@ func (d *Dialect) decodeLogin(r *http.Request) (authority.LoginRequest, error) {
 	return q, nil
 }
 
-// grantAnswer is the seed's, member for member. not-before-policy is 0: there is no
+// grantAnswer is the original's, member for member. not-before-policy is 0: there is no
 // time before which tokens are void.
 type grantAnswer struct {
 	AccessToken      string `json:"access_token"`
@@ -183,7 +183,7 @@ func (d *Dialect) decodeIntrospect(r *http.Request) (authority.TokenQuery, error
 	return q, nil
 }
 
-// activeAnswer is the seed's, member for member. A user's token has no clientId,
+// activeAnswer is the original's, member for member. A user's token has no clientId,
 // clientHost and clientAddress, a token without a session no sid, session_state,
 // clientHost and clientAddress.
 type activeAnswer struct {

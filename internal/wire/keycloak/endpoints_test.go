@@ -133,8 +133,8 @@ func TestIntrospectAnswers(t *testing.T) {
 		TokenID: "397a8f0b-377c-45d2-bb96-7ef77a1b9395", Kind: authority.KindAccess, Scopes: authority.ListOf("email", "profile"),
 		Roles: authority.ListOf("default-roles-lm-lor-ng"), Audience: authority.ListOf("x"), IssuedAt: 1700739396, Expires: 1700739696,
 	}}
-	// The seed's own example, to the byte.
-	const seed = `{"exp":1700739696,"iat":1700739396,"jti":"397a8f0b-377c-45d2-bb96-7ef77a1b9395","iss":"http://localhost:8180/realms/lm-lor-ng",` +
+	// The original's own example, to the byte.
+	const original = `{"exp":1700739696,"iat":1700739396,"jti":"397a8f0b-377c-45d2-bb96-7ef77a1b9395","iss":"http://localhost:8180/realms/lm-lor-ng",` +
 		`"sub":"cafde8af-6715-4870-b0e4-c3a3b46b35c6","typ":"Bearer","azp":"ai-workbench-service","session_state":"08e24cea-79ff-4c0d-9d4b-858405523191",` +
 		`"preferred_username":"service-account-ai-workbench-service","email_verified":"false","realm_access":{"roles":["default-roles-lm-lor-ng"]},` +
 		`"scope":"email profile","sid":"08e24cea-79ff-4c0d-9d4b-858405523191","clientId":"ai-workbench-service","clientHost":"172.22.160.1",` +
@@ -151,8 +151,8 @@ func TestIntrospectAnswers(t *testing.T) {
 		answer   authority.Introspection
 		want     string
 	}{
-		{"the seed's", false, service, seed},
-		{"booleans", true, service, strings.NewReplacer(`"false"`, "false", `"true"`, "true").Replace(seed)},
+		{"the original's", false, service, original},
+		{"booleans", true, service, strings.NewReplacer(`"false"`, "false", `"true"`, "true").Replace(original)},
 		{"a user's", false, user, `{"exp":1700739696,"iat":1700739396,"jti":"397a8f0b-377c-45d2-bb96-7ef77a1b9395","iss":"http://localhost:8180/realms/lm-lor-ng",` +
 			`"sub":"cafde8af-6715-4870-b0e4-c3a3b46b35c6","typ":"Bearer","azp":"ai-workbench-service","session_state":"08e24cea-79ff-4c0d-9d4b-858405523191",` +
 			`"preferred_username":"ann","email_verified":"true","realm_access":{"roles":[]},"scope":"email profile","sid":"08e24cea-79ff-4c0d-9d4b-858405523191",` +

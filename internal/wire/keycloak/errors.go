@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/wire"
 )
 
-// errorTable is how this dialect says what went wrong: the seed's statuses, and
+// errorTable is how this dialect says what went wrong: the original's statuses, and
 // beside them 405, 413, 429 and 503.
 func errorTable() wire.Table {
 	return wire.Table{

@@ -29,7 +29,7 @@ func TestFaultyParameters(t *testing.T) {
 		want               []string
 	}{
 		{"nothing at all", tokenPath, "", []string{missing("client_id"), missing("client_secret")}},
-		{"the seed's 422", tokenPath + "?client_secret=x", "", []string{missing("client_id")}},
+		{"the original's 422", tokenPath + "?client_secret=x", "", []string{missing("client_id")}},
 		{"without values", tokenPath + "?client_id=&client_secret=", "", []string{missing("client_id"), missing("client_secret")}},
 		{"a refresh of nothing", tokenPath + "?grant_type=refresh_token", "", []string{missing("client_id"), missing("refresh_token")}},
 		{"a login of nobody", loginPath, "", []string{missing("username"), missing("password")}},
