@@ -152,7 +152,7 @@ func TestBadRequests(t *testing.T) {
 		{"a thousand resources", "POST", auth + "/oauth2/token", appCredentials + "&grant_type=client_credentials" + strings.Repeat("&resource=https://a.example/", 1000), []string{"Content-Type", form}, 400, "invalid_"},
 		{"two Authorization fields", "POST", auth + "/oauth2/token", "grant_type=client_credentials", []string{"Content-Type", form, "Authorization", "Basic YTpi", "Authorization", "Basic YTpi"}, 400, "invalid_request"},
 		{"guard: a token of 20 KB", "GET", app, "", []string{"Authorization", "Bearer " + strings.Repeat("x", 20_000)}, 401, ""},
-		{"guard: thirty thousand dots", "GET", app, "", []string{"Authorization", "Bearer " + strings.Repeat(".", 30_000)}, 401, ""},
+		{"guard: fifteen thousand dots", "GET", app, "", []string{"Authorization", "Bearer " + strings.Repeat(".", 15_000)}, 401, ""},
 		{"guard: two credentials", "GET", app, "", []string{"Authorization", "Bearer a", "Authorization", "Bearer b"}, 400, ""},
 		{"guard: joined credentials", "GET", app, "", []string{"Authorization", "Bearer a, Bearer b"}, 400, ""},
 		{"guard: no token after the scheme", "GET", app, "", []string{"Authorization", "Bearer "}, 400, ""},

@@ -245,6 +245,11 @@ func TestWire(t *testing.T) {
 						if err := e.run(t, s, b); err != nil {
 							t.Fatalf("%s:%d: %s %s: %v", file, e.line, e.method, e.target, err)
 						}
+						for name, value := range b {
+							if strings.Contains(name, "token") || strings.Contains(name, "access") || strings.Contains(name, "refresh") {
+								s.secret(value) // whatever was handed out must not be in the log
+							}
+						}
 					}
 				})
 			}
