@@ -20,7 +20,7 @@ TOOLS         := $(CURDIR)/.tools
 LINTER_VERSION := v2.15.0
 LINTER        := $(TOOLS)/golangci-lint-$(LINTER_VERSION)
 
-.PHONY: help build run test race lint vuln fuzz bench fmt clean need-go need-race need-tests
+.PHONY: help build run test race soak lint vuln fuzz bench fmt clean need-go need-race need-tests
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ test: need-go need-race need-tests ## run every test once, under the race detect
 
 race: need-go need-race ## hunt a race: make race PKG=./internal/introspect COUNT=20
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=$(COUNT) -timeout $(TIMEOUT) $(PKG)
+
+soak: need-go need-race need-tests ## run every test ten times in a row (GATEHOUSE_KNOCKS=full: the knocks in full)
+	CGO_ENABLED=1 $(GO) test -race -count=10 -timeout 8h ./...
 
 lint: need-go $(LINTER) ## check form: gofmt, go vet, golangci-lint (import rules and sizes are tests)
 	@bad=$$(gofmt -l $(DIRS)); \

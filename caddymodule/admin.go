@@ -71,6 +71,16 @@ func verbOf(path string) verb {
 	}
 }
 
+// noNameOfAPage reports whether a host is an address or localhost: a name that
+// somebody else's DNS leads here (rebinding) is neither.
+func noNameOfAPage(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
+}
+
 // serveAdmin answers one command. The configuration is the running one, whichever
 // this endpoint came up with: Caddy replaces the endpoint before it knows whether a
 // configuration is any good.
@@ -124,7 +134,7 @@ func refusal(status int, text string) error {
 // endpoint's own origin is what Caddy's commands send.
 func onlyCommands(r *http.Request) error {
 	for name, values := range r.Header {
-		ownOrigin := name == "Origin" && len(values) == 1 && strings.EqualFold(values[0], "http://"+r.Host)
+		ownOrigin := name == "Origin" && len(values) == 1 && strings.EqualFold(values[0], "http://"+r.Host) && noNameOfAPage(r.Host)
 		if (name == "Origin" && !ownOrigin) || name == "Referer" || strings.HasPrefix(name, "Sec-Fetch-") {
 			return refusal(http.StatusForbidden, "commands are not for browsers: use caddy gatehouse")
 		}

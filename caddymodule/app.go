@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/gatehouse"
@@ -29,6 +30,7 @@ type App struct {
 	mu        sync.Mutex // guards what follows until Start
 	guards    []config.Guard
 	endpoints []config.Endpoints
+	strips    map[*caddyhttp.Server]*serverStrips
 
 	namesOnce sync.Once
 	names     *guard.Names

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -11,7 +12,8 @@ import (
 // Strip is the handler that takes identity headers off every request of a site
 // with a guard, whichever path it goes to. The directive guard adds it.
 type Strip struct {
-	app *App
+	app   *App
+	hosts []caddyhttp.RequestMatcherWithError // nil: whatever the host; otherwise one must match
 }
 
 // CaddyModule returns the module's id.
@@ -27,8 +29,18 @@ func (s *Strip) Provision(ctx caddy.Context) (err error) {
 
 // ServeHTTP strips, once per request, and goes on.
 func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	s.app.identityNames().Strip(r, stateOf(r))
+	if s.concerns(r) {
+		s.app.identityNames().Strip(r, stateOf(r))
+	}
 	return next.ServeHTTP(w, r)
+}
+
+// concerns reports whether the request is for the site. In doubt it is.
+func (s *Strip) concerns(r *http.Request) bool {
+	return s.hosts == nil || slices.ContainsFunc(s.hosts, func(m caddyhttp.RequestMatcherWithError) bool {
+		ok, err := m.MatchWithError(r)
+		return ok || err != nil
+	})
 }
 
 // stripSite puts a Strip in front of everything else of the site whose handlers are
@@ -37,29 +49,74 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // would believe the identity headers that a client sent.
 //
 // Caddy provisions a server's routes in order, each from HandlersRaw into Handlers:
-// the first one that still has the former is the one at work. The site is every
-// route for one of its hosts or, where it names none, every route without hosts. A
-// guard in a named route comes after all of them: its sites are those that invoke.
+// the first one that still has the former is the one at work. If it is for some
+// hosts, these are the site, whichever route a request for them takes; otherwise the
+// site is every route without hosts. A guard in a named route comes after all of
+// them, when their chains are made: its sites are those that invoke one.
 func stripSite(ctx caddy.Context, app *App) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil // provisioned outside a server, as in a test of Caddy's own
 	}
-	strip := &Strip{app: app}
-	atWork := slices.IndexFunc(server.Routes, pending)
+	sites := server.Routes
+	atWork := slices.IndexFunc(sites, pending)
+	if atWork >= 0 {
+		sites = sites[atWork : atWork+1]
+	} else {
+		sites = slices.DeleteFunc(slices.Clone(sites), func(r caddyhttp.Route) bool { return !invokes(r.Handlers) })
+	}
+	strips := app.stripsOf(server)
+	for i := range sites {
+		strip := &strips.forHosts
+		if hosts := hostsOf(&sites[i]); hosts != nil {
+			strip.hosts = append(strip.hosts, hosts...)
+		} else {
+			strip = &strips.forAny
+		}
+		if err := strip.cover(ctx, server, atWork >= 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serverStrips are the two Strips of a server: one for the guarded sites that name
+// hosts, which grows with each of them, and one for the site that names none.
+type serverStrips struct{ forHosts, forAny Strip }
+
+// stripsOf returns the Strips of a server.
+func (a *App) stripsOf(server *caddyhttp.Server) *serverStrips {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.strips == nil {
+		a.strips = map[*caddyhttp.Server]*serverStrips{}
+	}
+	if a.strips[server] == nil {
+		a.strips[server] = &serverStrips{
+			forHosts: Strip{app: a, hosts: []caddyhttp.RequestMatcherWithError{}}, forAny: Strip{app: a},
+		}
+	}
+	return a.strips[server]
+}
+
+// cover puts the Strip before every route that a request for its site may take. open
+// says that the server's chain is still to be made.
+func (s *Strip) cover(ctx caddy.Context, server *caddyhttp.Server, open bool) error {
 	for i := range server.Routes {
 		route := &server.Routes[i]
-		switch {
-		case atWork < 0 && !invokes(route.Handlers),
-			atWork >= 0 && !sameSite(&server.Routes[atWork], route):
-		case pending(*route):
-			if len(route.Handlers) == 0 {
-				route.Handlers = append(route.Handlers, strip)
-			}
-		default:
-			if err := strip.putBefore(ctx, route); err != nil {
-				return err
-			}
+		if s.hosts == nil && hostsOf(route) != nil {
+			continue
+		}
+		if err := s.putBefore(ctx, route, open); err != nil {
+			return err
+		}
+	}
+	if open {
+		return nil
+	}
+	for _, route := range server.NamedRoutes { // put together at each request, as blocks are
+		if err := s.putBefore(ctx, route, true); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -68,20 +125,29 @@ func stripSite(ctx caddy.Context, app *App) error {
 // pending reports whether a route's handlers are still to be provisioned.
 func pending(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 }
 
-// putBefore puts the Strip before the handlers of a route that is complete. Into
-// blocks it goes as their first route, for Caddy puts a block's chain together at
-// each request. A route with another handler that may pass the request on is made
-// anew, which costs it Caddy's metrics of its own.
-func (s *Strip) putBefore(ctx caddy.Context, route *caddyhttp.Route) error {
+// putBefore puts the Strip before the handlers of a route: first among those it is
+// still to get, or before those it has. Into blocks it goes as their first route, for
+// Caddy puts a block's chain together at each request. A route with another handler
+// that may pass the request on is made anew, which costs it Caddy's metrics of its
+// own, as long as its server's chain is not made: after that nothing helps.
+func (s *Strip) putBefore(ctx caddy.Context, route *caddyhttp.Route, open bool) error {
+	if slices.Contains(route.Handlers, caddyhttp.MiddlewareHandler(s)) {
+		return nil
+	}
+	if pending(*route) {
+		route.Handlers = append(route.Handlers, s)
+		return nil
+	}
 	anew := false
 	for _, h := range route.Handlers {
 		switch h := h.(type) {
 		case *Strip:
-			return nil
 		case *caddyhttp.Subroute:
 			if err := s.putInside(ctx, h); err != nil {
 				return err
 			}
+		case *caddyhttp.Invoke:
+			anew = anew || open // a named route is stripped by itself
 		default:
 			anew = anew || !passesNothingOn(h)
 		}
@@ -89,14 +155,18 @@ func (s *Strip) putBefore(ctx caddy.Context, route *caddyhttp.Route) error {
 	if !anew {
 		return nil
 	}
+	if !open {
+		return errors.New("a guard in a named route cannot keep forged identity headers from what stands beside `invoke` " +
+			"at the top of a site without a host: put those directives into handle blocks, or give the site a host, or put a guard there")
+	}
 	route.Handlers = slices.Insert(route.Handlers, 0, caddyhttp.MiddlewareHandler(s))
 	return route.ProvisionHandlers(ctx, nil)
 }
 
 // putInside makes the Strip the first route of a block.
 func (s *Strip) putInside(ctx caddy.Context, block *caddyhttp.Subroute) error {
-	if len(block.Routes) > 0 && len(block.Routes[0].MatcherSets) == 0 && len(block.Routes[0].Handlers) > 0 {
-		if _, there := block.Routes[0].Handlers[0].(*Strip); there {
+	for _, r := range block.Routes {
+		if len(r.Handlers) == 1 && r.Handlers[0] == caddyhttp.MiddlewareHandler(s) {
 			return nil
 		}
 	}
@@ -134,27 +204,21 @@ func invokes(handlers []caddyhttp.MiddlewareHandler) bool {
 	})
 }
 
-// sameSite reports whether two routes of a server are for a common host, or both for
-// any.
-func sameSite(a, b *caddyhttp.Route) bool {
-	hosts, others := hostsOf(a), hostsOf(b)
-	if len(hosts) == 0 || len(others) == 0 {
-		return len(hosts) == len(others)
-	}
-	return slices.ContainsFunc(hosts, func(h string) bool { return slices.Contains(others, h) })
-}
-
-// hostsOf returns the hosts that a route's matchers name.
-func hostsOf(route *caddyhttp.Route) []string {
-	var hosts []string
+// hostsOf returns the matchers of a route that name hosts, nil if it is for any.
+func hostsOf(route *caddyhttp.Route) []caddyhttp.RequestMatcherWithError {
+	var hosts []caddyhttp.RequestMatcherWithError
 	for _, set := range route.MatcherSets {
+		found := false
 		for _, m := range set {
 			switch m := m.(type) {
 			case caddyhttp.MatchHost:
-				hosts = append(hosts, m...)
+				hosts, found = append(hosts, m), true
 			case *caddyhttp.MatchHost:
-				hosts = append(hosts, *m...)
+				hosts, found = append(hosts, m), true
 			}
+		}
+		if !found {
+			return nil // this set is for any host
 		}
 	}
 	return hosts

@@ -165,6 +165,23 @@ func strictIntrospection(ctx context.Context, url, token string) error {
 	return nil
 }
 
+// Other directives and the access log see the caller as after any authentication of
+// Caddy's; a caller whom `optional` lets pass without one is nobody.
+func TestUserPlaceholders(t *testing.T) {
+	s := newServer(t).start(strings.Replace(mainJob, "	guard {\n		scopes read\n	}\n	reverse_proxy $UP\n",
+		"	guard {\n		optional\n	}\n	respond \"id=[{http.auth.user.id}] client=[{http.auth.user.client_id}] colour=[{http.auth.user.colour}]\"\n", 1))
+	if a := send(t, "GET", "http://"+s.vars["APP"]+"/", "", "Remote-User", "admin"); a.status != 200 || a.body != "id=[] client=[] colour=[]" {
+		t.Errorf("nobody: %d %q", a.status, a.body)
+	}
+	a := s.app(s.token(appCredentials))
+	if !strings.HasPrefix(a.body, "id=[") || strings.HasPrefix(a.body, "id=[]") || !strings.HasSuffix(a.body, "] client=[app] colour=[]") {
+		t.Errorf("somebody: %d %q", a.status, a.body)
+	}
+	if a := s.app("junk"); a.status != 401 {
+		t.Errorf("a bad credential where none is needed: %d", a.status)
+	}
+}
+
 // 500 callers who bring one new token at once cost one look-up.
 func TestStampedeMakesOneLookup(t *testing.T) {
 	s := newServer(t).start(withMetrics)

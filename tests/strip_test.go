@@ -25,10 +25,11 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 	const proxied = " {\n\t\treverse_proxy $UP\n\t}\n\t"
 	guarded := "handle /api/* {\n\t\tguard\n\t\treverse_proxy $UP\n\t}\n\t"
 	for name, blocks := range map[string]string{
-		"between":     "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
-		"before":      guarded + "route /r/*" + proxied + "reverse_proxy $UP",
-		"named route": "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
-		"reordered":   "guard /api/*\n\treverse_proxy $UP",
+		"between":                   "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
+		"before":                    guarded + "route /r/*" + proxied + "reverse_proxy $UP",
+		"named route":               "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
+		"named route beside others": "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
+		"reordered":                 "guard /api/*\n\treverse_proxy $UP",
 	} {
 		for kind, site := range map[string]string{"with a host": "http://localhost:$PORT", "without a host": "http://:$PORT"} {
 			t.Run(name+", "+kind, func(t *testing.T) {
@@ -36,7 +37,7 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 				_, s.vars["PORT"], _ = net.SplitHostPort(s.vars["APP"])
 				before, rest, _ := strings.Cut(mainJob, "http://$APP {")
 				_, upstream, _ := strings.Cut(rest, "http://$UP {")
-				if name == "named route" {
+				if strings.HasPrefix(name, "named route") {
 					before += "&(protected) {\n\tguard\n\treverse_proxy $UP\n}\n"
 				}
 				if name == "reordered" {
@@ -65,6 +66,8 @@ func TestForgedIdentityInJSON(t *testing.T) {
 	for name, routes := range map[string]string{
 		"a route before the guard's": `[{"match":[{"path":["/public*"]}],"handle":[` + proxy + `]},{"handle":[` + guard + `]},{"handle":[` + proxy + `]}]`,
 		"two routes for one host":    `[{"match":[{"host":["localhost"],"path":["/public*"]}],"handle":[` + proxy + `]},{"match":[{"host":["localhost"]}],"handle":[` + guard + `,` + proxy + `]}]`,
+		"hosts that overlap":         `[{"match":[{"path":["/public*"]}],"handle":[` + proxy + `]},{"match":[{"host":["*.localhost"],"path":["/wild*"]}],"handle":[` + proxy + `]},{"match":[{"host":["localhost"]}],"handle":[` + guard + `,` + proxy + `]},{"handle":[` + proxy + `]}]`,
+		"two guarded sites":          `[{"match":[{"host":["other.example"]}],"handle":[` + guard + `,` + proxy + `]},{"match":[{"host":["localhost"],"path":["/api*"]}],"handle":[` + guard + `,` + proxy + `]},{"match":[{"host":["localhost"]}],"handle":[` + proxy + `]}]`,
 		"a route after it":           `[{"match":[{"path":["/api*"]}],"handle":[` + guard + `,` + proxy + `]},{"handle":[` + proxy + `]}]`,
 	} {
 		t.Run(name, func(t *testing.T) {

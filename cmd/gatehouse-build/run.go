@@ -58,7 +58,7 @@ func (b *builder) withGo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.skipCleanup || b.skipBuild { // what was not built is to be looked at
+	if b.keepsFolder() {
 		b.say("the folder %s stays", folder)
 	} else {
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()

@@ -126,9 +126,10 @@ func newWorkshop(t *testing.T, file string, tools ...string) workshop {
 	t.Setenv("PATH", bin)
 	t.Setenv("TMPDIR", w.tmp)
 	t.Setenv("GATEHOUSE_FAKE_LOG", w.log)
-	t.Setenv("XCADDY_DEBUG", "1")          // of an earlier hour; must not reach the build
-	t.Setenv("CGO_ENABLED", "1")           // likewise
-	t.Setenv("GOWORK", "/no/such/go.work") // likewise
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each fake takes a second more under the race detector
+	t.Setenv("XCADDY_DEBUG", "1")           // of an earlier hour; must not reach the build
+	t.Setenv("CGO_ENABLED", "1")            // likewise
+	t.Setenv("GOWORK", "/no/such/go.work")  // likewise
 	writeFile(t, filepath.Join(w.dir, "xcaddy.json"), file)
 	writeFile(t, filepath.Join(w.dir, "go.mod"), "module github.com/gatehouse-auth/gatehouse\n")
 	t.Chdir(w.dir)
@@ -350,7 +351,7 @@ func TestPrint(t *testing.T) {
 		t.Errorf("%d: %s%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = gatehouseBuild(t.Context(), "-print", "-no-xcaddy")
-	for _, want := range []string{"cd \"$(mktemp -d)\"\n", "\t_ \"github.com/gatehouse-auth/gatehouse/caddymodule\"\n", "\nexport CGO_ENABLED=0 GOWORK=off\ngo mod init caddy\n", "\ngo build -o "} {
+	for _, want := range []string{"set -e\nfolder=$(mktemp -d)\ntrap 'rm -rf \"$folder\"' EXIT\ncd \"$folder\"\n", "\t_ \"github.com/gatehouse-auth/gatehouse/caddymodule\"\n", "\nexport CGO_ENABLED=0 GOWORK=off\ngo mod init caddy\n", "\ngo build -o "} {
 		if code != exitBuilt || !strings.Contains(stdout, want) {
 			t.Errorf("%d: no %q in %s%s", code, want, stdout, stderr)
 		}

@@ -102,10 +102,18 @@ func compileFlags(b *build) []string {
 	return flags
 }
 
+// keepsFolder reports whether the temporary folder stays: what was not compiled is to
+// be looked at, as with xcaddy.
+func (b *build) keepsFolder() bool { return b.skipCleanup || b.skipBuild }
+
 // script writes the steps as a shell script, for -print.
 func script(b *build, list []step) string {
 	var s strings.Builder
-	s.WriteString("set -e\ncd \"$(mktemp -d)\"\n")
+	s.WriteString("set -e\nfolder=$(mktemp -d)\n")
+	if !b.keepsFolder() {
+		s.WriteString("trap 'rm -rf \"$folder\"' EXIT\n")
+	}
+	s.WriteString("cd \"$folder\"\n")
 	here := func(name, text string) { s.WriteString("cat >" + name + " <<'EOF'\n" + text + "EOF\n") }
 	here("main.go", mainSource(b))
 	for _, e := range b.embeds {

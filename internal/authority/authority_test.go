@@ -81,11 +81,15 @@ func (e *ears) heard(name string) int {
 type brittle struct {
 	authority.Store
 	after, instead error
+	writes         error // instead of an Update only
 }
 
 func (b *brittle) Update(ctx context.Context, fn func(authority.Tx) error) error {
 	if b.instead != nil {
 		return b.instead
+	}
+	if b.writes != nil {
+		return b.writes
 	}
 	if err := b.Store.Update(ctx, fn); err != nil {
 		return err

@@ -30,6 +30,7 @@ type issue struct {
 	session     Session       // zero for a token without a session
 	refresh     string        // the refresh token to hand out, or empty
 	refreshLife time.Duration // zero: the realm's
+	refreshIn   time.Duration // how long the refresh token to hand out is good
 }
 
 // subject is the `sub` of what is issued.
@@ -90,12 +91,12 @@ func (a *Authority) clientCredentials(ctx context.Context, op string, r *Realm, 
 func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant, error) {
 	r, id, now := i.realm, secret.UUID(), a.clock()
 	expires := now.Add(r.AccessLife)
-	if i.session.ID != "" && i.session.Expires.Before(expires) {
-		expires = i.session.Expires
+	if i.session.ID != "" {
+		expires = i.within(expires)
 	}
 	g := TokenGrant{ExpiresIn: expires.Sub(now), Scope: i.scopes.Join(" "), RefreshToken: i.refresh, Session: i.session.ID}
 	if i.refresh != "" {
-		g.RefreshExpiresIn = i.refreshEnds(now).Sub(now)
+		g.RefreshExpiresIn = max(0, i.refreshIn)
 	}
 	var err error
 	if r.Opaque {

@@ -32,14 +32,14 @@ type Keyring struct {
 	forms TokenForms
 	clock Clock
 
-	changing sync.Mutex // held from before an Update until memory says what it did
+	changing chan struct{} // held from before an Update until memory says what it did
 	mu       sync.Mutex
 	realms   map[string][]Key
 }
 
 // NewKeyring returns a Keyring over the store.
 func NewKeyring(store Store, forms TokenForms, clock Clock) *Keyring {
-	return &Keyring{store: store, forms: forms, clock: clock, realms: map[string][]Key{}}
+	return &Keyring{store: store, forms: forms, clock: clock, changing: make(chan struct{}, 1), realms: map[string][]Key{}}
 }
 
 // signing returns the key that signs the realm's access tokens now, and makes one
@@ -96,12 +96,13 @@ func signer(keys []Key, alg string, now time.Time) (found Key, ok bool) {
 	return found, ok
 }
 
-// known returns the realm's keys of every algorithm, from memory where it can. It
-// makes one only for a realm that has none at all: a configuration that is refused
-// in the end must leave the keys of the one that serves as they are.
+// known returns the realm's keys of every algorithm. It makes one only for a realm
+// that has none at all: a configuration that is refused in the end must leave the
+// keys of the one that serves as they are.
 func (k *Keyring) known(ctx context.Context, realm, alg string) ([]Key, error) {
-	if keys := k.remembered(realm); len(keys) > 0 {
-		return keys, nil
+	keys, err := k.recall(ctx, realm)
+	if err != nil || len(keys) > 0 {
+		return keys, err
 	}
 	return k.change(ctx, realm, alg, func(tx Tx, keys []Key, made Key) ([]Key, error) {
 		if len(keys) > 0 {
@@ -113,7 +114,10 @@ func (k *Keyring) known(ctx context.Context, realm, alg string) ([]Key, error) {
 
 // load returns the realm's keys, among them one that signs for alg.
 func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
-	keys := k.remembered(realm)
+	keys, err := k.recall(ctx, realm)
+	if err != nil {
+		return nil, err
+	}
 	if _, ok := signer(keys, alg, k.clock()); ok {
 		return keys, nil
 	}
@@ -125,11 +129,64 @@ func (k *Keyring) load(ctx context.Context, realm, alg string) ([]Key, error) {
 	})
 }
 
+// recall returns the realm's keys from memory, else as the store has them. It never
+// writes: who verifies needs no disk that can be written.
+func (k *Keyring) recall(ctx context.Context, realm string) ([]Key, error) {
+	if keys := k.remembered(realm); len(keys) > 0 {
+		return keys, nil
+	}
+	if err := k.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer k.unlock()
+	if keys := k.remembered(realm); len(keys) > 0 {
+		return keys, nil
+	}
+	var keys []Key
+	err := k.store.View(ctx, func(tx Tx) (err error) {
+		keys, err = stored(tx, realm)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.remember(realm, keys)
+	return keys, nil
+}
+
+// stored reads the realm's keys that are not dead yet.
+func stored(tx Tx, realm string) ([]Key, error) {
+	keys, err := tx.Keys(realm)
+	now := tx.Now()
+	return slices.DeleteFunc(keys, func(key Key) bool { return key.dead(now) }), err
+}
+
 func (k *Keyring) remembered(realm string) []Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.realms[realm]
 }
+
+// remember keeps the keys; with none, the next use reads the store.
+func (k *Keyring) remember(realm string, keys []Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.realms[realm] = keys
+}
+
+// lock waits for its turn to bring store and memory to the same state. Updates that
+// share a commit wake in any order: were two at work, the older list could end up in
+// memory, and a revoked key be trusted on.
+func (k *Keyring) lock(ctx context.Context) error {
+	select {
+	case k.changing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &Error{Kind: Unavailable, Op: "wait for the keys", RetryAfter: time.Second, Err: ctx.Err()}
+	}
+}
+
+func (k *Keyring) unlock() { <-k.changing }
 
 // change runs decide over the realm's stored keys with a key just made, which it
 // may store, and remembers the outcome. Making a key is slow and needs randomness:
@@ -140,37 +197,25 @@ func (k *Keyring) change(ctx context.Context, realm, alg string, decide func(Tx,
 		return nil, err
 	}
 	made.Realm, made.Purpose = realm, PurposeAccess
-	// Updates that share a commit wake in any order: were two at work, the older list
-	// could end up in memory, and a revoked key be trusted on.
-	k.changing.Lock()
-	defer k.changing.Unlock()
+	if err := k.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer k.unlock()
 	var keys []Key
 	err = k.store.Update(ctx, func(tx Tx) error {
-		stored, err := tx.Keys(realm)
+		known, err := stored(tx, realm)
 		if err != nil {
 			return err
 		}
-		now := tx.Now()
-		stored = slices.DeleteFunc(stored, func(key Key) bool { return key.dead(now) })
-		keys, err = decide(tx, stored, made)
+		keys, err = decide(tx, known, made)
 		return err
 	})
 	if err != nil {
-		k.forget(realm)
+		k.remember(realm, nil) // nobody knows what is on disk: the next use reads it
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.realms[realm] = keys
+	k.remember(realm, keys)
 	return keys, nil
-}
-
-// forget makes the next use read the store: what is in memory may not be what is
-// on disk.
-func (k *Keyring) forget(realm string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.realms, realm)
 }
 
 // succeed stores the made key to sign from a moment on, and retires the others of

@@ -231,6 +231,64 @@ func TestRefreshHasOneSuccessor(t *testing.T) {
 	}
 }
 
+// A refresh token that has expired unused still leads to its session, whose access
+// tokens may live; a spent one that has expired is still noticed.
+func TestExpiredRefreshTokens(t *testing.T) {
+	short := func(r *authority.Realm) {
+		r.RefreshLife, r.RefreshGrace, r.AccessLife = time.Minute, time.Second, time.Hour
+	}
+	h := open(t, withUsers(short))
+	g := h.mustLogin()
+	h.clock.move(2 * time.Minute)
+	if _, err := h.refresh(g.RefreshToken); authority.KindOf(err) != authority.GrantInvalid {
+		t.Errorf("an expired refresh token: %v", err)
+	}
+	if !h.active(g.AccessToken) {
+		t.Fatal("the access token died before its time")
+	}
+	if err := h.Logout(t.Context(), authority.LogoutRequest{RefreshToken: g.RefreshToken}); err != nil || h.active(g.AccessToken) {
+		t.Errorf("logged out with it: %v, and the access token lives: %v", err, h.active(g.AccessToken))
+	}
+
+	first := h.mustLogin()
+	last := first
+	for range 3 {
+		h.clock.move(30 * time.Second)
+		var err error
+		if last, err = h.refresh(last.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range []string{"openid admin", ""} { // tried out with a scope that it never had, too
+		_, err := h.Token(t.Context(), authority.TokenRequest{Client: authority.ClientAuth{ID: authority.FirstParty}, GrantType: "refresh_token", RefreshToken: first.RefreshToken, Scope: q})
+		if authority.KindOf(err) != authority.GrantInvalid {
+			t.Errorf("the first one, long spent: %v", err)
+		}
+	}
+	if h.told.heard("reuse") != 1 || h.active(last.AccessToken) {
+		t.Errorf("reuse was told %d times, the family lives: %v", h.told.heard("reuse"), h.active(last.AccessToken))
+	}
+}
+
+// A session that nobody uses ends with its last token, not with the month.
+func TestUnusedSessionEnds(t *testing.T) {
+	h := open(t, withUsers(func(r *authority.Realm) { r.SessionLife = 30 * 24 * time.Hour }))
+	g := h.mustLogin()
+	h.clock.move(50 * time.Minute)
+	if _, err := h.refresh(g.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{50 * time.Minute, 1}, {20 * time.Minute, 0}} {
+		h.clock.move(c.after)
+		if list, err := h.Sessions(t.Context(), "demo", "ada"); err != nil || len(list) != c.want {
+			t.Errorf("after another %s: %d sessions, %v", c.after, len(list), err)
+		}
+	}
+}
+
 // A clock that is set back does not open a grace anew, and what the configuration
 // took away a refresh does not bring back.
 func TestRefreshAfterChanges(t *testing.T) {

@@ -116,6 +116,25 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// A change of keys that fails takes nothing from those who only verify, and makes
+// nobody wait.
+func TestVerifyingNeedsNoWriting(t *testing.T) {
+	h := open(t, demo())
+	raw := h.issue()
+	h.store.writes = gone
+	for range 3 {
+		if err := h.RevokeKey(t.Context(), "demo", "nobody's"); authority.KindOf(err) != authority.Unavailable {
+			t.Fatal(err)
+		}
+		if !h.active(raw) {
+			t.Error("a good token is refused")
+		}
+		if _, err := h.PublicKeys(t.Context(), "demo"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Keys that are revoked at the same time are all gone afterwards, in memory too.
 func TestRevokeKeysAtOnce(t *testing.T) {
 	for range 20 {

@@ -163,11 +163,12 @@ type Session struct {
 	Credential secret.Digest // of what the user proved to know; another one ends the session
 	Created    time.Time
 	LastUsed   time.Time
-	Expires    time.Time // absolute end
+	Expires    time.Time // when it ends of disuse: no token that it gave lives longer
+	Ends       time.Time // absolute end
 }
 
-// Refresh is a refresh token as it is stored: by digest. Used ones stay until
-// they expire, so that their reuse is noticed.
+// Refresh is a refresh token as it is stored: by digest. Used ones stay until the
+// absolute end of their session, so that their reuse is noticed.
 type Refresh struct {
 	Digest    secret.Digest
 	ID        string
@@ -178,7 +179,8 @@ type Refresh struct {
 	Scopes    List // granted at the login; a refresh may narrow, never widen
 	Audience  List
 	Issued    time.Time
-	Expires   time.Time
+	Expires   time.Time // when it is good no more
+	Until     time.Time // how long the row is kept: it leads to the session, and shows reuse
 	Used      time.Time // zero until its first use
 	Successor []byte    // the next token, sealed under the presented one; erased after the grace
 }

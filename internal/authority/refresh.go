@@ -38,6 +38,13 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		if err != nil {
 			return asGrantInvalid(op, err)
 		}
+		// Reuse is judged before anything is asked about the request: a spent token must
+		// not be tried out at no risk.
+		fresh, grace := row.Used.IsZero(), r.inGrace(row, tx.Now())
+		if !fresh && !grace {
+			reused = row.Session
+			return tx.DeleteSession(r.ID, row.Session)
+		}
 		out = issue{realm: r, client: c, user: h.user, session: h.session, refresh: next, refreshLife: q.RefreshLife}
 		// What the configuration took from the client is gone from what it refreshes too.
 		scopes, audience := r.live(h.client, row.Scopes, row.Audience)
@@ -50,15 +57,11 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		if out.audience, err = narrower(op, TargetInvalid, "resource", audience, q.Resources); err != nil {
 			return err
 		}
-		switch {
-		case row.Used.IsZero():
+		if fresh {
 			return a.spend(tx, row, &out, sealed)
-		case r.inGrace(row, tx.Now()):
-			out.refresh, err = a.successor(tx, r, row, q.RefreshToken)
-			return err
 		}
-		reused = row.Session
-		return tx.DeleteSession(r.ID, row.Session)
+		out.refresh, out.refreshIn, err = a.successor(tx, r, row, q.RefreshToken)
+		return err
 	})
 	if reused != "" {
 		a.endings.End(Tag{TagSession, r.ID, reused})
@@ -85,23 +88,23 @@ func (r *Realm) inGrace(row Refresh, now time.Time) bool {
 // successor returns the refresh token that stands for a spent one: the last of its
 // chain. Who comes late must not get one that another caller has spent meanwhile,
 // for his next use would look like theft.
-func (a *Authority) successor(tx Tx, r *Realm, row Refresh, raw string) (string, error) {
+func (a *Authority) successor(tx Tx, r *Realm, row Refresh, raw string) (string, time.Duration, error) {
 	const longest = 64 // uses within one grace
 	for range longest {
 		next, err := secret.OpenUnder(raw, row.Successor)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		raw = string(next)
 		row, err = tx.Refresh(secret.DigestOf(raw))
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		if row.Used.IsZero() || !r.inGrace(row, tx.Now()) {
-			return raw, nil
+			break
 		}
 	}
-	return raw, nil
+	return raw, row.Expires.Sub(tx.Now()), nil
 }
 
 // familyRow finds the presented refresh token and whose it is.
@@ -115,7 +118,7 @@ func (a *Authority) familyRow(tx Tx, op string, r *Realm, c *Client, q TokenRequ
 		return Refresh{}, err
 	case row.Realm != r.ID || row.Client != c.ID:
 		refused.Err = errors.New("of another realm or client")
-	case !tx.Now().Before(row.Expires):
+	case row.Used.IsZero() && !tx.Now().Before(row.Expires):
 		refused.Err = errors.New("expired")
 	default:
 		return row, nil
@@ -126,15 +129,17 @@ func (a *Authority) familyRow(tx Tx, op string, r *Realm, c *Client, q TokenRequ
 // spend marks the token as used and stores its one successor.
 func (a *Authority) spend(tx Tx, row Refresh, out *issue, sealed []byte) error {
 	now := tx.Now()
-	row.Used, row.Successor = now, sealed
+	row.Used, row.Successor, row.Until = now, sealed, out.session.Ends
 	if err := tx.PutRefresh(row); err != nil {
 		return err
 	}
-	out.session.LastUsed = now
+	out.session.LastUsed, out.session.Expires = now, out.disuse(now)
 	if err := tx.PutSession(out.session); err != nil {
 		return err
 	}
-	return tx.PutRefresh(out.refreshRow(secret.UUID(), row.Scopes, row.Audience, now))
+	next := out.refreshRow(secret.UUID(), row.Scopes, row.Audience, now)
+	out.refreshIn = next.Expires.Sub(now)
+	return tx.PutRefresh(next)
 }
 
 // narrower is what of the asked texts the family has: all of them or an error;

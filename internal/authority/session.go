@@ -71,14 +71,17 @@ func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within
 	row := secret.UUID()
 	err := a.store.Update(ctx, func(tx Tx) error {
 		now := tx.Now()
-		i.session.Created, i.session.LastUsed, i.session.Expires = now, now, now.Add(r.SessionLife)
+		i.session.Created, i.session.LastUsed, i.session.Ends = now, now, now.Add(r.SessionLife)
+		i.session.Expires = i.disuse(now)
 		if err := within(tx); err != nil {
 			return err
 		}
 		if err := tx.PutSession(i.session); err != nil {
 			return err
 		}
-		if err := tx.PutRefresh(i.refreshRow(row, i.scopes, i.audience, now)); err != nil {
+		first := i.refreshRow(row, i.scopes, i.audience, now)
+		i.refreshIn = first.Expires.Sub(now)
+		if err := tx.PutRefresh(first); err != nil {
 			return err
 		}
 		_, err := a.standing(tx, op, r, i.client.ID, i.session.ID)
@@ -92,22 +95,33 @@ func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within
 
 // refreshRow is the row of the issue's refresh token. It never outlives the session.
 func (i *issue) refreshRow(id string, scopes, audience List, now time.Time) Refresh {
-	return Refresh{
-		Digest: secret.DigestOf(i.refresh), ID: id, Realm: i.realm.ID, Session: i.session.ID, Client: i.client.ID,
-		Account: i.session.Account, Scopes: scopes, Audience: audience, Issued: now, Expires: i.refreshEnds(now),
-	}
-}
-
-// refreshEnds is when a refresh token handed out now dies of disuse.
-func (i *issue) refreshEnds(now time.Time) time.Time {
 	life := i.realm.RefreshLife
 	if i.refreshLife > 0 {
 		life = i.refreshLife
 	}
-	if ends := now.Add(life); ends.Before(i.session.Expires) {
-		return ends
+	return Refresh{
+		Digest: secret.DigestOf(i.refresh), ID: id, Realm: i.realm.ID, Session: i.session.ID, Client: i.client.ID,
+		Account: i.session.Account, Scopes: scopes, Audience: audience, Issued: now,
+		Expires: i.within(now.Add(life)), Until: i.session.Expires,
 	}
-	return i.session.Expires
+}
+
+// within is a moment, or the absolute end of the session if that comes first.
+func (i *issue) within(t time.Time) time.Time {
+	if i.session.Ends.Before(t) {
+		return i.session.Ends
+	}
+	return t
+}
+
+// disuse is when the session ends if nothing more is done with it: with the last
+// token that it gave, those of the grace among them.
+func (i *issue) disuse(now time.Time) time.Time {
+	life := i.realm.RefreshLife
+	if i.refreshLife > 0 {
+		life = i.refreshLife
+	}
+	return i.within(now.Add(max(life, i.realm.AccessLife) + i.realm.RefreshGrace))
 }
 
 // endSession ends a session and all that it gave. It answers whether there was one.

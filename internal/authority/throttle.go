@@ -117,11 +117,23 @@ func (t *Throttle) try(ctx context.Context, g guess) (wait time.Duration, settle
 		if settled == nil {
 			return wait, func(o outcome) { t.settle(g, o) }, nil
 		}
-		select {
-		case <-settled:
-		case <-ctx.Done():
-			return 0, nil, ctx.Err()
+		if err := t.wait(ctx, settled); err != nil {
+			return 0, nil, err
 		}
+	}
+}
+
+// wait waits for its turn, as one of so many.
+func (t *Throttle) wait(ctx context.Context, turn <-chan struct{}) error {
+	defer t.waiting.Add(-1)
+	if t.waiting.Add(1) > maxWaiting {
+		return errTooMany
+	}
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -20,12 +20,12 @@ var (
 // What is swept, by table and primary key. Keys stay: the tokens they signed may
 // be read for as long as authority says.
 var sweeps = [...]string{
-	sweepText("tokens", "digest"),
-	sweepText("revocations", "realm, token_id"),
-	sweepText("sessions", "realm, id"),
-	sweepText("refresh_tokens", "digest"),
-	sweepText("totp_steps", "realm, account, step"),
-	sweepText("known_addresses", "realm, account, network"),
+	sweepText("tokens", "digest", "expires"),
+	sweepText("revocations", "realm, token_id", "expires"),
+	sweepText("sessions", "realm, id", "expires"),
+	sweepText("refresh_tokens", "digest", "until"),
+	sweepText("totp_steps", "realm, account, step", "expires"),
+	sweepText("known_addresses", "realm, account, network", "expires"),
 }
 
 // The statements that are not a get, put or delete by primary key.
@@ -90,6 +90,7 @@ func sessionFields(s *authority.Session) []field {
 		{"created", instant(&s.Created)},
 		{"last_used", instant(&s.LastUsed)},
 		{"expires", instant(&s.Expires)},
+		{"ends", instant(&s.Ends)},
 	}
 }
 
@@ -105,6 +106,7 @@ func refreshFields(r *authority.Refresh) []field {
 		{"audience", list(&r.Audience)},
 		{"issued", instant(&r.Issued)},
 		{"expires", instant(&r.Expires)},
+		{"until", instant(&r.Until)},
 		{"used", instant(&r.Used)},
 		{"successor", blob(&r.Successor)},
 	}
@@ -157,9 +159,9 @@ func newTable[R any](name string, keys int, fields func(*R) []field) table[R] {
 	}
 }
 
-// sweepText deletes at most $2 rows that expired before $1. DELETE ... LIMIT is
+// sweepText deletes at most $2 rows whose end, in the named column, came before $1. DELETE ... LIMIT is
 // not in PostgreSQL, hence the inner SELECT.
-func sweepText(name, key string) string {
+func sweepText(name, key, end string) string {
 	return "DELETE FROM " + name + " WHERE (" + key + ") IN (SELECT " + key +
-		" FROM " + name + " WHERE expires < $1 LIMIT $2)"
+		" FROM " + name + " WHERE " + end + " < $1 LIMIT $2)"
 }

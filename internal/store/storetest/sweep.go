@@ -17,7 +17,7 @@ func putAll(tx authority.Tx, name string, expires time.Time) error {
 		tx.PutToken(token(name, expires)),
 		tx.PutRevocation(authority.Revocation{Realm: "r", TokenID: name, Expires: expires}),
 		tx.PutSession(authority.Session{Realm: "r", ID: name, Expires: expires}),
-		tx.PutRefresh(authority.Refresh{Digest: sha256.Sum256([]byte(name)), Realm: "r", Expires: expires}),
+		tx.PutRefresh(authority.Refresh{Digest: sha256.Sum256([]byte(name)), Realm: "r", Until: expires}),
 	)
 }
 
