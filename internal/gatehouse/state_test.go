@@ -78,7 +78,7 @@ func TestUpkeepIsHourlyAndTriedAgainWhenItFails(t *testing.T) {
 // A sealed successor is forgotten once the longest grace has ended, not before.
 func TestUpkeepErasesSuccessors(t *testing.T) {
 	s := openTestState(t)
-	row := authority.Refresh{ID: "1", Realm: "r", Session: "s", Client: "c", Issued: time.Now(), Expires: time.Now().Add(time.Hour), Successor: []byte("sealed")}
+	row := authority.Refresh{ID: "1", Realm: "r", Session: "s", Client: "c", Issued: time.Now(), Expires: time.Now().Add(time.Hour), Until: time.Now().Add(time.Hour), Successor: []byte("sealed")}
 	put := func(digest byte, used time.Time) (d authority.Digest) {
 		d[0] = digest
 		row.Digest, row.ID, row.Used = d, string('a'+rune(digest)), used
