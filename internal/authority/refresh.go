@@ -70,10 +70,16 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		return TokenGrant{}, err
 	}
 	if reused != "" {
-		a.audit.Record(ctx, Event{Name: "reuse", Realm: r.Name, Client: c.ID, Session: reused, Detail: "a spent refresh token came again: its session was ended"})
-		return TokenGrant{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token was used before: its session has ended"}
+		return TokenGrant{}, a.reused(ctx, op, r, c, reused)
 	}
 	return a.hand(ctx, GrantRefreshToken, out)
+}
+
+// reused records that a spent refresh token came again and answers its bearer.
+func (a *Authority) reused(ctx context.Context, op string, r *Realm, c *Client, session string) error {
+	a.audit.Record(ctx, Event{Name: "reuse", Realm: r.Name, Client: c.ID, Session: session,
+		Detail: "a spent refresh token came again: its session was ended"})
+	return &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token was used before: its session has ended"}
 }
 
 // leeway is how far a clock may be set back without anybody's harm.
