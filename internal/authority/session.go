@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -95,16 +96,15 @@ func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within
 
 // refreshRow is the row of the issue's refresh token. It never outlives the session.
 func (i *issue) refreshRow(id string, scopes, audience List, now time.Time) Refresh {
-	life := i.realm.RefreshLife
-	if i.refreshLife > 0 {
-		life = i.refreshLife
-	}
 	return Refresh{
 		Digest: secret.DigestOf(i.refresh), ID: id, Realm: i.realm.ID, Session: i.session.ID, Client: i.client.ID,
 		Account: i.session.Account, Scopes: scopes, Audience: audience, Issued: now,
-		Expires: i.within(now.Add(life)), Until: i.session.Expires,
+		Expires: i.within(now.Add(i.unused())), Until: i.session.Expires,
 	}
 }
+
+// unused is how long a refresh token lives without being used.
+func (i *issue) unused() time.Duration { return cmp.Or(i.refreshLife, i.realm.RefreshLife) }
 
 // within is a moment, or the absolute end of the session if that comes first.
 func (i *issue) within(t time.Time) time.Time {
@@ -117,11 +117,7 @@ func (i *issue) within(t time.Time) time.Time {
 // disuse is when the session ends if nothing more is done with it: with the last
 // token that it gave, those of the grace among them.
 func (i *issue) disuse(now time.Time) time.Time {
-	life := i.realm.RefreshLife
-	if i.refreshLife > 0 {
-		life = i.refreshLife
-	}
-	return i.within(now.Add(max(life, i.realm.AccessLife) + i.realm.RefreshGrace))
+	return i.within(now.Add(max(i.unused(), i.realm.AccessLife) + i.realm.RefreshGrace))
 }
 
 // endSession ends a session and all that it gave. It answers whether there was one.
