@@ -46,6 +46,16 @@ type command struct {
 	TokenID string `json:"jti,omitempty"`
 	User    string `json:"user,omitempty"`
 	Session string `json:"sid,omitempty"`
+
+	Account  string   `json:"account,omitempty"` // UUID, username of a user of the configuration, or provider:subject
+	After    string   `json:"after,omitempty"`   // what the page before answered as next
+	Provider string   `json:"provider,omitempty"`
+	Subject  string   `json:"subject,omitempty"`
+	Username string   `json:"username,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Email    string   `json:"email,omitempty"`
+	Verified bool     `json:"email_verified,omitempty"`
+	Roles    []string `json:"roles,omitempty"`
 }
 
 // verb does one command over the running configuration and returns what is answered.
@@ -53,7 +63,11 @@ type verb func(g *gatehouse.Gatehouse, r *http.Request, c command) (any, error)
 
 // verbOf returns the verb at a path, or nil.
 func verbOf(path string) verb {
-	switch strings.TrimPrefix(path, adminBase) {
+	name := strings.TrimPrefix(path, adminBase)
+	if of, ok := strings.CutPrefix(name, "account/"); ok {
+		return accountVerb(of)
+	}
+	switch name {
 	case "keys/list":
 		return listKeys
 	case "keys/rotate":

@@ -105,8 +105,12 @@ func (a *App) addGuard(g config.Guard) (int, error) {
 
 // addEndpoints registers an endpoint handler and returns its place in Parts.
 func (a *App) addEndpoints(e config.Endpoints) (int, error) {
+	e, err := expandedEndpoints(e)
+	if err != nil {
+		return 0, err
+	}
 	e.SetDefaults(a.ready)
-	if err := e.Validate(a.ready).Err(); err != nil {
+	if err := e.ValidateExpanded(a.ready).Err(); err != nil {
 		return 0, err
 	}
 	a.mu.Lock()
@@ -133,7 +137,7 @@ func (a *App) open() (*running, error) {
 	defer cancel()
 	key := "sqlite:" + canonical(a.ready.Store.SQLite)
 	value, _, err := states.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return gatehouse.OpenState(ctx, a.ready, slog.New(processHandler{}))
+		return gatehouse.OpenState(ctx, a.ready, slog.New(processHandler{}), caddy.Exiting)
 	})
 	if err == nil && value == nil {
 		// Another opener's attempt, which this one had joined, failed just now.

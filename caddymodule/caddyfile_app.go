@@ -37,14 +37,32 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //			issuer       <url>
 //			signing_alg  ES256|RS256|EdDSA
 //			access_token jwt|opaque [<lifetime>]
+//			refresh_token  <lifetime> [grace <duration>]
+//			session        <absolute>
+//			personal_token <lifetime>
+//			sign_up        closed|open|allow <email|@domain|provider:subject>...
+//			provider <type> [<name>] {
+//				client_id     <id>
+//				client_secret <value>
+//				link          verified_email
+//				(the words of its type)
+//			}
 //			client <client_id> {
 //				secret       <value>...
 //				secret_hash  sha256:<hex>...
-//				grants       client_credentials
+//				grants       <grant>...
 //				scopes       <scope>...
 //				audience     <url>...
 //				roles        <role>...
 //				introspect   own|any
+//				disabled
+//			}
+//			user <username> {
+//				password_hash <hash>
+//				totp_secret   <base32>
+//				email         <address> [verified]
+//				name          <display name>
+//				roles         <role>...
 //				disabled
 //			}
 //			resource <url> {
@@ -54,7 +72,7 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //		}
 //	}
 //
-// realm, client and resource may be repeated with other names; every other word
+// realm, provider, client, user and resource may be repeated with other names; every other word
 // stands at most once in its block.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	l, err := readSegment(d)
@@ -115,13 +133,16 @@ func (p places) realm(l line, c *config.Config) error {
 	c.Realms = append(c.Realms, config.Realm{Name: l.values[0].Text})
 	r := &c.Realms[len(c.Realms)-1]
 	return l.read("realm", words{
-		"id":            p.text(at+".id", &r.ID),
-		"issuer":        p.text(at+".issuer", &r.Issuer),
-		"signing_alg":   p.text(at+".signing_alg", &r.SigningAlg),
-		"access_token":  func(l line) error { return p.accessToken(l, at, r) },
-		"refresh_token": func(l line) error { return p.refreshToken(l, at, r) },
-		"session":       func(l line) error { return p.session(l, at, r) },
+		"id":             p.text(at+".id", &r.ID),
+		"issuer":         p.text(at+".issuer", &r.Issuer),
+		"signing_alg":    p.text(at+".signing_alg", &r.SigningAlg),
+		"access_token":   func(l line) error { return p.accessToken(l, at, r) },
+		"refresh_token":  func(l line) error { return p.refreshToken(l, at, r) },
+		"session":        func(l line) error { return p.session(l, at, r) },
+		"personal_token": p.span(at+".personal_token", &r.PersonalToken),
+		"sign_up":        func(l line) error { return p.signUp(l, at, r) },
 	}, words{
+		"provider": func(l line) error { return p.provider(l, at, r) },
 		"client":   func(l line) error { return p.client(l, at, r) },
 		"user":     func(l line) error { return p.user(l, at, r) },
 		"resource": func(l line) error { return p.resource(l, at, r) },

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -13,6 +14,15 @@ import (
 //	gatehouse [<matcher>] {
 //		realm    <name>...
 //		dialects <dialect>...
+//		gmi {
+//			redirect_uri <url>
+//		}
+//		pakt {
+//			redirect_uri <url>
+//			strict_state
+//			tenant_key   <value>...
+//			cors_origins <origin>...
+//		}
 //		keycloak {
 //			booleans
 //			anonymous_introspection
@@ -32,10 +42,38 @@ func (e *Endpoints) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, l.read("endpoints", words{
+	blockless := func(l line) error {
+		return l.errf("dialect %s has no block: name it in dialects", l.word.Text)
+	}
+	bare := words{"oauth": blockless, "golem": blockless}
+	rest, misplaced := l.apart(bare)
+	return p, errors.Join(rest.read("endpoints", words{
 		"realm":    p.list("realms", &e.Realms),
 		"dialects": p.list("dialects", &e.Dialects),
+		"gmi":      func(l line) error { return p.gmi(l, e) },
+		"pakt":     func(l line) error { return p.pakt(l, e) },
 		"keycloak": func(l line) error { return p.keycloak(l, e) },
+	}, nil), misplaced.read("endpoints", bare, nil))
+}
+
+func (p places) gmi(l line, e *Endpoints) error {
+	if err := l.block(0); err != nil {
+		return err
+	}
+	p["gmi"], e.GMI = l.word, new(config.GMI)
+	return l.read("gmi", words{"redirect_uri": p.text("gmi.redirect_uri", &e.GMI.RedirectURI)}, nil)
+}
+
+func (p places) pakt(l line, e *Endpoints) error {
+	if err := l.block(0); err != nil {
+		return err
+	}
+	p["pakt"], e.Pakt = l.word, new(config.Pakt)
+	return l.read("pakt", words{
+		"redirect_uri": p.text("pakt.redirect_uri", &e.Pakt.RedirectURI),
+		"strict_state": p.flag("pakt.strict_state", &e.Pakt.StrictState),
+		"tenant_key":   p.list("pakt.tenant_keys", &e.Pakt.TenantKeys),
+		"cors_origins": p.list("pakt.cors_origins", &e.Pakt.CORSOrigins),
 	}, nil)
 }
 

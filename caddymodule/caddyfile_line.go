@@ -154,6 +154,21 @@ func (l line) read(name string, single, many words) error {
 	return errors.Join(errs...)
 }
 
+// apart is the line twice: without the inner lines that begin with one of the words,
+// and with these alone.
+func (l line) apart(set words) (without, only line) {
+	without, only = l, l
+	without.lines, only.lines = nil, nil
+	for _, in := range l.lines {
+		if set[in.word.Text] != nil {
+			only.lines = append(only.lines, in)
+		} else {
+			without.lines = append(without.lines, in)
+		}
+	}
+	return without, only
+}
+
 // unknown is the error of a word that the block does not have.
 func (l line) unknown(block, name string, sets ...words) error {
 	var known []string

@@ -56,6 +56,7 @@ func TestUnmarshalers(t *testing.T) {
 		{new(Endpoints), "gatehouse {\nrealm demo\n}", `{"realms":["demo"]}`},
 		{new(Endpoints), "gatehouse {\nkeycloak {\n}\n}", `{"keycloak":{}}`},
 		{new(Endpoints), "gatehouse {\nkeycloak {\nbooleans\ndefault_client app\n}\n}", `{"keycloak":{"booleans":true,"default_client":"app"}}`},
+		{new(Endpoints), "gatehouse {\ngmi {\n}\npakt {\nredirect_uri https://app.example.com/cb\ntenant_key {env.KEY}\n}\n}", `{"gmi":{},"pakt":{"redirect_uri":"https://app.example.com/cb","tenant_keys":["{env.KEY}"]}}`},
 		{new(Guard), "guard", `{}`},
 		{new(Guard), "guard {\nidentity {\nX-User sub\n}\n}", `{"identity":{"headers":[{"name":"X-User","claim":"sub"}]}}`},
 		{new(Strip), "gatehouse_strip", `{}`},
@@ -178,6 +179,10 @@ func TestErrorsQuoteNoSecret(t *testing.T) {
 		"client app {\ndisabled " + secret + "\n}",
 		"client app {\nsecret_hash " + secret + "\n}",
 		"client app {\nsecret_hash sha256:" + secret + "\n}",
+		"provider github " + secret + " " + secret + " {\n}",
+		"provider oidc " + secret + " {\n}\nprovider github {\nclient_secret " + secret + " " + secret + "\n}",
+		"provider github {\nclient_secret " + secret + " {\n}\n}",
+		"provider oidc corp {\nclient_id x\nclient_secret y\nissuer https://ada:" + secret + "@id.example.com\n}",
 	} {
 		err := new(App).UnmarshalCaddyfile(caddyfile.NewTestDispenser(
 			"gatehouse {\nrealm demo {\nissuer https://auth.example.com\n" + text + "\n}\n}"))
@@ -197,6 +202,8 @@ func FuzzCaddyfile(f *testing.F) {
 		"guard {\naccept demo\nidentity {\nX-User sub\n}\noptional\n}",
 		"gatehouse {\nrealm a b\ndialects oauth\n}",
 		"gatehouse {\nkeycloak {\nbooleans\nanonymous_introspection\ndefault_client app\n}\n}",
+		"gatehouse {\nrealm demo {\nissuer https://a.example\nsign_up allow @b.example github:1\nprovider github {\nclient_id a\nclient_secret b\nissuer c\n}\n}\n}",
+		"gatehouse {\ngolem {\n}\ngmi {\n}\npakt {\nredirect_uri a\ntenant_key b\ncors_origins c\n}\n}",
 		"gatehouse {\ncache {\nmax_ttl 5s\n} realm x {\n}\n}",
 		"guard {\n identity { }\n}", "gatehouse {\n{\n{\n", "a {\n}\n}", "x `}` \"{\"", "gatehouse <<E\n}\nE\n",
 		"gatehouse {\nstore sqlite \"\"\nrealm demo {\nsession 1d\n}\n}",

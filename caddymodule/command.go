@@ -25,7 +25,7 @@ func registerCommand() {
 		Long:  helpGatehouse,
 		CobraFunc: func(cmd *cobra.Command) {
 			group(cmd)
-			cmd.AddCommand(keysCommand(), tokenCommand(), sessionCommand(), clientCommand())
+			cmd.AddCommand(keysCommand(), tokenCommand(), sessionCommand(), accountCommand(), clientCommand())
 		},
 	})
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxAnswer bounds an answer of the admin endpoint, in bytes.
-const maxAnswer = 4 << 20
+// maxAnswer bounds an answer of the admin endpoint, in bytes: the first page of a
+// list of accounts has all users of the configuration.
+const maxAnswer = 64 << 20
 
 // call is one command line.
 type call struct {
@@ -36,6 +37,14 @@ func (c *call) realmName() string {
 
 // ask sends a command to the running Caddy, reads its answer into answer and shows it.
 func (c *call) ask(path string, in command, answer any, human func() string) error {
+	if err := c.fetch(path, in, answer); err != nil {
+		return err
+	}
+	return c.show(answer, human)
+}
+
+// fetch sends a command to the running Caddy and reads its answer into answer.
+func (c *call) fetch(path string, in command, answer any) error {
 	in.Realm = c.realm
 	address, err := caddycmd.DetermineAdminAPIAddress(c.address, nil, c.config, c.adapter)
 	if err != nil {
@@ -53,7 +62,7 @@ func (c *call) ask(path string, in command, answer any, human func() string) err
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer); err != nil {
 		return fmt.Errorf("reading the answer of Caddy's admin endpoint at %s: %w", address, err)
 	}
-	return c.show(answer, human)
+	return nil
 }
 
 // show writes an answer as it was asked for.

@@ -3,7 +3,8 @@ package caddymodule
 // The help of `caddy gatehouse`. docs/commands.md says the same at more length.
 const (
 	helpGatehouse = `
-Operates the realms of a running Gatehouse: its signing keys, tokens and sessions.
+Operates the realms of a running Gatehouse: its signing keys, tokens, sessions and
+accounts.
 
 The commands talk to the admin endpoint of the running Caddy, at ` + "`localhost:2019`" + `
 unless --address says otherwise or --config names the configuration to read it

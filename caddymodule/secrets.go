@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,33 +29,66 @@ func expanded(c *config.Config) (*config.Config, error) {
 		return nil, err
 	}
 	for i := range out.Realms {
-		r := &out.Realms[i]
-		for j := range r.Clients {
-			c := &r.Clients[j]
-			where := fmt.Sprintf("realm %s: client %s: ", r.Name, c.ID)
-			for k := range c.Secrets {
-				if err := expand(repl, where+"secret", &c.Secrets[k]); err != nil {
-					return nil, err
-				}
-			}
-			for k := range c.SecretHashes {
-				if err := expand(repl, where+"secret_hash", &c.SecretHashes[k]); err != nil {
-					return nil, err
-				}
-			}
-		}
-		for j := range r.Users {
-			u := &r.Users[j]
-			where := fmt.Sprintf("realm %s: user %s: ", r.Name, u.Username)
-			if err := expand(repl, where+"password_hash", &u.PasswordHash); err != nil {
-				return nil, err
-			}
-			if err := expand(repl, where+"totp_secret", &u.TOTPSecret); err != nil {
-				return nil, err
-			}
+		if err := expandRealm(repl, &out.Realms[i]); err != nil {
+			return nil, fmt.Errorf("realm %s: %w", out.Realms[i].Name, err)
 		}
 	}
 	return out, nil
+}
+
+func expandRealm(repl *caddy.Replacer, r *config.Realm) error {
+	for i := range r.Providers {
+		u := &r.Providers[i]
+		where := fmt.Sprintf("provider %s: ", cmp.Or(u.Name, u.Type))
+		if err := expand(repl, where+"client_id", &u.ClientID); err != nil {
+			return err
+		}
+		if err := expand(repl, where+"client_secret", &u.ClientSecret); err != nil {
+			return err
+		}
+	}
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		where := fmt.Sprintf("client %s: ", c.ID)
+		if err := expandAll(repl, where+"secret", c.Secrets); err != nil {
+			return err
+		}
+		if err := expandAll(repl, where+"secret_hash", c.SecretHashes); err != nil {
+			return err
+		}
+	}
+	for i := range r.Users {
+		u := &r.Users[i]
+		where := fmt.Sprintf("user %s: ", u.Username)
+		if err := expand(repl, where+"password_hash", &u.PasswordHash); err != nil {
+			return err
+		}
+		if err := expand(repl, where+"totp_secret", &u.TOTPSecret); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expandedEndpoints returns a copy of the endpoints with the placeholders of their
+// secrets replaced.
+func expandedEndpoints(e config.Endpoints) (config.Endpoints, error) {
+	if e.Pakt == nil {
+		return e, nil
+	}
+	pakt := *e.Pakt
+	pakt.TenantKeys = slices.Clone(pakt.TenantKeys)
+	e.Pakt = &pakt
+	return e, expandAll(caddy.NewReplacer(), "dialect pakt: tenant_key", pakt.TenantKeys)
+}
+
+func expandAll(repl *caddy.Replacer, what string, values []string) error {
+	for i := range values {
+		if err := expand(repl, what, &values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expand replaces {env.*} and {file.*} in *value, once: what comes out is never

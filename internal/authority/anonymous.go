@@ -58,17 +58,21 @@ func (a *Authority) told(ctx context.Context, r *Realm, p Principal) (Introspect
 // ask counts a question of the address's network. It answers how long to wait
 // instead, or zero.
 func (t *Throttle) ask(address string) time.Duration {
-	network := networkOf(address)
+	return t.count(t.asked, networkOf(address), askWindow, askLimit)
+}
+
+// count counts one more of the network in m, or answers how long to wait.
+func (t *Throttle) count(m map[string]window, network string, length time.Duration, limit int) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock()
-	w := t.asked[network]
+	w := m[network]
 	if !now.Before(w.ends) {
-		w = window{ends: now.Add(askWindow)}
+		w = window{ends: now.Add(length)}
 	}
-	if wait := w.over(askLimit, now); wait > 0 {
+	if wait := w.over(limit, now); wait > 0 {
 		return wait
 	}
-	put(t.asked, network, w.plus(1), func(old window) bool { return !now.Before(old.ends) }, window.light)
+	put(m, network, w.plus(1), func(old window) bool { return !now.Before(old.ends) }, window.light)
 	return 0
 }

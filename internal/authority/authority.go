@@ -14,6 +14,7 @@ type Options struct {
 	Store    Store
 	Keys     *Keyring
 	Throttle *Throttle
+	Devices  *Devices
 	Forms    TokenForms
 	Endings  Endings
 	Audit    Audit
@@ -26,6 +27,7 @@ type Authority struct {
 	store    Store
 	keys     *Keyring
 	throttle *Throttle
+	devices  *Devices
 	forms    TokenForms
 	endings  Endings
 	audit    Audit
@@ -38,11 +40,11 @@ var _ Verbs = (*Authority)(nil)
 
 // New returns the Authority of a configuration that was validated. It touches no store.
 func New(o Options) (*Authority, error) {
-	if o.Store == nil || o.Keys == nil || o.Throttle == nil || o.Forms == nil || o.Endings == nil || o.Audit == nil || o.Clock == nil || len(o.Realms) == 0 {
+	if o.Store == nil || o.Keys == nil || o.Throttle == nil || o.Devices == nil || o.Forms == nil || o.Endings == nil || o.Audit == nil || o.Clock == nil || len(o.Realms) == 0 {
 		return nil, errors.New("authority: an option is missing")
 	}
 	a := &Authority{
-		store: o.Store, keys: o.Keys, throttle: o.Throttle, forms: o.Forms, endings: o.Endings, audit: o.Audit, clock: o.Clock,
+		store: o.Store, keys: o.Keys, throttle: o.Throttle, devices: o.Devices, forms: o.Forms, endings: o.Endings, audit: o.Audit, clock: o.Clock,
 		byName: make(map[string]*Realm, 2*len(o.Realms)),
 	}
 	for i := range o.Realms {

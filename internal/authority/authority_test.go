@@ -28,6 +28,7 @@ type house struct {
 	keys  *authority.Keyring
 
 	throttle *authority.Throttle
+	devices  *authority.Devices
 }
 
 type clock struct {
@@ -136,6 +137,7 @@ func open(t *testing.T, realms []authority.Realm) *house {
 	h := &house{t: t, store: &brittle{Store: store}, clock: c, told: &ears{}}
 	h.keys = authority.NewKeyring(h.store, token.New(), h.clock.now)
 	h.throttle = authority.NewThrottle(c.now)
+	h.devices = authority.NewDevices(c.now, func() bool { return false })
 	h.configure(realms)
 	return h
 }
@@ -143,7 +145,7 @@ func open(t *testing.T, realms []authority.Realm) *house {
 // configure puts another configuration over the same state, as a reload does.
 func (h *house) configure(realms []authority.Realm) {
 	h.t.Helper()
-	a, err := authority.New(authority.Options{Store: h.store, Keys: h.keys, Throttle: h.throttle, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: realms})
+	a, err := authority.New(authority.Options{Store: h.store, Keys: h.keys, Throttle: h.throttle, Devices: h.devices, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: realms})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -402,7 +404,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	for i := range sets {
 		wg.Go(func() {
 			ring := authority.NewKeyring(h.store, token.New(), h.clock.now)
-			a, err := authority.New(authority.Options{Store: h.store, Keys: ring, Throttle: h.throttle, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: demo()})
+			a, err := authority.New(authority.Options{Store: h.store, Keys: ring, Throttle: h.throttle, Devices: h.devices, Forms: token.New(), Endings: h.told, Audit: h.told, Clock: h.clock.now, Realms: demo()})
 			if err != nil {
 				t.Error(err)
 				return

@@ -88,7 +88,7 @@ func (a *Authority) endJWT(ctx context.Context, op string, r *Realm, c *Client, 
 	claims, _, err := a.readJWT(ctx, r, raw)
 	switch {
 	case KindOf(err) == TokenInvalid:
-		return Event{}, nil
+		return a.endFamily(ctx, op, r, c, raw) // a refresh token may be a JWT too; its row says so
 	case err != nil:
 		return Event{}, err
 	case !a.clock().Before(unix(claims.Expires)):

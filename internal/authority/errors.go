@@ -2,6 +2,7 @@ package authority
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,37 @@ const (
 	LoginFailed
 	// NotFound is a thing asked for by its id that is not there.
 	NotFound
+	// ProviderUnknown is an upstream login the realm does not have.
+	ProviderUnknown
+	// ProviderFailed means an upstream login cannot be reached, or answered what it must not.
+	ProviderFailed
+	// UpstreamTokenInvalid is an upstream's token that is dead, malformed, or not
+	// proven to be issued to our own client there. The three are not told apart.
+	UpstreamTokenInvalid
+	// UpstreamCodeInvalid is an upstream's code that is wrong, spent, expired or
+	// was issued for something else.
+	UpstreamCodeInvalid
+	// StateInvalid is the state of a login that was not begun here, in this browser,
+	// with this provider, or is spent or too old.
+	StateInvalid
+	// AccountUnknown is a proven identity that no account has, where nobody is signed up.
+	AccountUnknown
+	// SignUpRefused is a proven identity without an account that the realm's sign_up
+	// does not let in.
+	SignUpRefused
+	// AccountDisabled is a proven identity of an account that may not log in.
+	AccountDisabled
+	// StepInvalid is the token between the steps of a login, wrong, spent or too old.
+	StepInvalid
+	// SecondFactorInvalid is a missing, wrong or spent second factor at a step of its own.
+	SecondFactorInvalid
+	// BindingInvalid is a session used by another client of the user than it was opened by.
+	BindingInvalid
+	// DeviceInvalid is the session of a device login that is altered, spent or of
+	// another realm.
+	DeviceInvalid
+	// DeviceRefused is a device login that the user denied or let expire.
+	DeviceRefused
 
 	kinds // the number of kinds
 )
@@ -61,6 +93,9 @@ var kindNames = [kinds]string{
 	"internal", "unavailable", "throttled", "invalid", "too_large", "realm_unknown",
 	"client_unauthenticated", "client_forbidden", "grant_unsupported", "grant_invalid",
 	"scope_invalid", "target_invalid", "token_invalid", "login_failed", "not_found",
+	"provider_unknown", "provider_failed", "upstream_token_invalid", "upstream_code_invalid", "state_invalid",
+	"account_unknown", "sign_up_refused", "account_disabled", "step_invalid", "second_factor_invalid",
+	"binding_invalid", "device_invalid", "device_refused",
 }
 
 // String names the kind as logs and metrics show it.
@@ -105,6 +140,19 @@ func (e *Error) Error() string {
 		s += ": " + e.Err.Error()
 	}
 	return s
+}
+
+// Said is all of the error that may reach the caller: the public text and the faulty
+// parameters.
+func (e *Error) Said() string {
+	var parts []string
+	if e.Public != "" {
+		parts = append(parts, e.Public)
+	}
+	for _, f := range e.Fields {
+		parts = append(parts, f.Name+": "+f.Reason)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Unwrap returns the cause.

@@ -20,11 +20,30 @@ const (
 	grantLogin = "login" // how a user login shows in the audit log
 )
 
+// form is what the tokens of an issue look like.
+type form uint8
+
+const (
+	// formRealm is what the realm says: a JWT or an opaque access token, and an opaque
+	// refresh token.
+	formRealm form = iota
+	// formReadable is for clients that read their tokens: a JWT with `userId`, and a
+	// refresh token that is a JWT with `exp`, worth no more than its row.
+	formReadable
+	// formLong is for clients that cannot refresh: an opaque access token of the longest
+	// life there is, without a refresh token. Opaque, so that nobody believes in it
+	// after its end.
+	formLong
+)
+
 // issue is what a grant decided to hand out.
 type issue struct {
 	realm       *Realm
 	client      *Client
-	user        *User // nil for a client's own token
+	person      *person // nil for a client's own token
+	form        form
+	provider    string // name of the upstream login it began with; empty for a password
+	binding     string // see Session.Binding
 	scopes      List
 	audience    List
 	session     Session       // zero for a token without a session
@@ -35,10 +54,18 @@ type issue struct {
 
 // subject is the `sub` of what is issued.
 func (i *issue) subject() string {
-	if i.user != nil {
-		return i.user.Subject
+	if i.person != nil {
+		return i.person.ID
 	}
 	return i.client.Subject
+}
+
+// accessLife is how long its access token lives.
+func (i *issue) accessLife() time.Duration {
+	if i.form == formLong {
+		return MaxAccessLife
+	}
+	return i.realm.AccessLife
 }
 
 // Token issues tokens (RFC 6749 §3.2). Errors: see Verbs.
@@ -81,7 +108,7 @@ func (a *Authority) clientCredentials(ctx context.Context, op string, r *Realm, 
 		return TokenGrant{}, err
 	}
 	if q.WithRefresh {
-		return a.begin(ctx, op, q.GrantType, i, func(Tx) error { return nil })
+		return a.begin(ctx, op, q.GrantType, i, func(Tx, *issue) error { return nil })
 	}
 	return a.hand(ctx, q.GrantType, i)
 }
@@ -90,7 +117,7 @@ func (a *Authority) clientCredentials(ctx context.Context, op string, r *Realm, 
 // opaque token is stored before it is answered.
 func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant, error) {
 	r, id, now := i.realm, secret.UUID(), a.clock()
-	expires := now.Add(r.AccessLife)
+	expires := now.Add(i.accessLife())
 	if i.session.ID != "" {
 		expires = i.within(expires)
 	}
@@ -99,7 +126,7 @@ func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant
 		g.RefreshExpiresIn = max(0, i.refreshIn)
 	}
 	var err error
-	if r.Opaque {
+	if i.form == formLong || i.form == formRealm && r.Opaque {
 		g.AccessToken, err = a.storeToken(ctx, &i, id, now, expires)
 	} else {
 		g.AccessToken, err = a.sign(ctx, &i, id, now, expires)
@@ -111,6 +138,9 @@ func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant
 	switch grant {
 	case grantLogin:
 		e.Name = "login"
+		if i.provider != "" {
+			e.Detail = "by " + i.provider
+		}
 	case GrantRefreshToken:
 		e.Name = "refresh"
 	}
@@ -138,8 +168,11 @@ func (a *Authority) sign(ctx context.Context, i *issue, id string, now, expires 
 		Issuer: i.realm.Issuer, Subject: i.subject(), Audience: i.audience.Slice(), Client: i.client.ID,
 		Scope: i.scopes.Join(" "), TokenID: id, Session: i.session.ID, IssuedAt: now.Unix(), Expires: expires.Unix(),
 	}
-	if i.user != nil {
+	if i.person != nil {
 		c.AuthTime = i.session.Created.Unix()
+	}
+	if i.form == formReadable {
+		c.UserID = i.subject()
 	}
 	return a.forms.Sign(key, c)
 }

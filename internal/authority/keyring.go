@@ -35,11 +35,12 @@ type Keyring struct {
 	changing chan struct{} // held from before an Update until memory says what it did
 	mu       sync.Mutex
 	realms   map[string][]Key
+	roots    map[string]Key // the realms' symmetric roots
 }
 
 // NewKeyring returns a Keyring over the store.
 func NewKeyring(store Store, forms TokenForms, clock Clock) *Keyring {
-	return &Keyring{store: store, forms: forms, clock: clock, changing: make(chan struct{}, 1), realms: map[string][]Key{}}
+	return &Keyring{store: store, forms: forms, clock: clock, changing: make(chan struct{}, 1), realms: map[string][]Key{}, roots: map[string]Key{}}
 }
 
 // signing returns the key that signs the realm's access tokens now, and makes one
@@ -154,11 +155,11 @@ func (k *Keyring) recall(ctx context.Context, realm string) ([]Key, error) {
 	return keys, nil
 }
 
-// stored reads the realm's keys that are not dead yet.
+// stored reads the realm's keys of access tokens that are not dead yet.
 func stored(tx Tx, realm string) ([]Key, error) {
 	keys, err := tx.Keys(realm)
 	now := tx.Now()
-	return slices.DeleteFunc(keys, func(key Key) bool { return key.dead(now) }), err
+	return slices.DeleteFunc(keys, func(key Key) bool { return key.Purpose != PurposeAccess || key.dead(now) }), err
 }
 
 func (k *Keyring) remembered(realm string) []Key {

@@ -73,17 +73,9 @@ func (a *Authority) login(ctx context.Context, op string, r *Realm, q LoginReque
 	if err != nil {
 		return TokenGrant{}, err
 	}
-	try := guess{account: secret.DigestOf(r.ID + "\x00" + q.Username), network: networkOf(CallerOf(ctx).Address)}
-	if try.known, err = a.knows(ctx, r, try.account, try.network); err != nil {
-		return TokenGrant{}, err
-	}
-	wait, settle, err := a.throttle.try(ctx, try)
+	try, settle, err := a.guess(ctx, op, r, q.Username)
 	if err != nil {
-		return TokenGrant{}, tooBusy(op, err)
-	}
-	if wait > 0 {
-		a.audit.Record(ctx, Event{Name: "throttle", Realm: r.Name, Client: c.ID, Detail: "logins"})
-		return TokenGrant{}, &Error{Kind: Throttled, Op: op, Public: "too many failed logins: try again later", RetryAfter: wait}
+		return TokenGrant{}, err
 	}
 	ended := unjudged // a fault of ours, or the caller went away
 	defer func() { settle(ended) }()
@@ -99,20 +91,60 @@ func (a *Authority) login(ctx context.Context, op string, r *Realm, q LoginReque
 	return g, err
 }
 
+// guess admits a try at an account, or says when to come again. name is what the
+// account is counted by, whether anybody has it or not. The try must be settled.
+func (a *Authority) guess(ctx context.Context, op string, r *Realm, name string) (try guess, settle func(outcome), err error) {
+	try = guess{account: secret.DigestOf(r.ID + "\x00" + name), network: networkOf(CallerOf(ctx).Address)}
+	if try.known, err = a.knows(ctx, r, try.account, try.network); err != nil {
+		return try, nil, err
+	}
+	wait, settle, err := a.throttle.try(ctx, try)
+	if err != nil {
+		return try, nil, tooBusy(op, err)
+	}
+	if wait > 0 {
+		a.audit.Record(ctx, Event{Name: "throttle", Realm: r.Name, Detail: "logins"})
+		return try, nil, &Error{Kind: Throttled, Op: op, Public: "too many failed logins: try again later", RetryAfter: wait}
+	}
+	return try, settle, nil
+}
+
 // enter checks what the user proves and starts the session.
 func (a *Authority) enter(ctx context.Context, op string, i issue, q LoginRequest, try guess) (TokenGrant, error) {
 	r := i.realm
-	u, err := a.proven(ctx, op, r, q)
-	if err != nil {
+	u := r.users[q.Username]
+	if err := a.proven(ctx, op, r, u, q.Username, q.Password); err != nil {
 		return TokenGrant{}, err
 	}
-	i.user = u
-	return a.begin(ctx, op, grantLogin, i, func(tx Tx) error {
-		if err := a.spendStep(tx, op, r, u, q.Code); err != nil {
-			return err
+	// Judged here as well as where it is spent, so that a wrong code costs what a wrong
+	// password costs: no Update tells that the password was right.
+	if u.TOTPSecret != "" {
+		if _, ok := secret.TOTPStep(u.TOTPSecret, q.Code, a.clock()); !ok {
+			return TokenGrant{}, wrongPassword(op, "the second factor is missing or wrong")
 		}
-		return tx.PutKnownAddress(KnownAddress{Realm: r.ID, Account: try.account, Network: try.network, Expires: tx.Now().Add(knownFor)})
+	}
+	p := r.declared(u)
+	i.person = &p
+	return a.begin(ctx, op, grantLogin, i, func(tx Tx, i *issue) error {
+		fresh, err := a.spendStep(tx, i.person, q.Code)
+		switch {
+		case err != nil:
+			return err
+		case !fresh:
+			return wrongPassword(op, "wrong or spent second factor")
+		}
+		return tx.PutKnownAddress(try.remembered(r, tx.Now()))
 	})
+}
+
+// remembered is the row of a guess that was right.
+func (g *guess) remembered(r *Realm, now time.Time) KnownAddress {
+	return KnownAddress{Realm: r.ID, Account: g.account, Network: g.network, Expires: now.Add(knownFor)}
+}
+
+// wrongPassword is the refusal of a login by password; why goes to the log only.
+func wrongPassword(op, why string) error {
+	return &Error{Kind: LoginFailed, Op: op, Public: "the username or password is wrong", Err: errors.New(why)}
 }
 
 // tooBusy is the answer to who would have to wait for too long.
@@ -149,54 +181,39 @@ func (a *Authority) knows(ctx context.Context, r *Realm, account secret.Digest, 
 	return known, err
 }
 
-// proven returns the user whose password was given. Whoever it is not, the work is
-// the same: one hash.
-func (a *Authority) proven(ctx context.Context, op string, r *Realm, q LoginRequest) (*User, error) {
+// proven reports whether the password is the user's. Whoever it is not, nobody at all
+// among them, the work is the same: one hash. Errors: LoginFailed, Unavailable, Internal.
+func (a *Authority) proven(ctx context.Context, op string, r *Realm, u *User, name, password string) error {
 	done, err := a.throttle.hash(ctx)
 	if err != nil {
-		return nil, tooBusy(op, err)
+		return tooBusy(op, err)
 	}
 	defer done()
-	failed := func(why string) error {
-		return &Error{Kind: LoginFailed, Op: op, Public: "the username or password is wrong", Err: errors.New(why)}
-	}
-	u := r.users[q.Username]
 	if u == nil {
-		secret.DummyVerify(r.decoy(a.throttle.salt, q.Username), q.Password)
-		return nil, failed("unknown user")
+		secret.DummyVerify(r.decoy(a.throttle.salt, name), password)
+		return wrongPassword(op, "unknown user")
 	}
-	ok, err := secret.VerifyPassword(u.PasswordHash, q.Password)
+	ok, err := secret.VerifyPassword(u.PasswordHash, password)
 	switch {
 	case err != nil:
-		return nil, &Error{Kind: Internal, Op: op, Err: err}
+		return &Error{Kind: Internal, Op: op, Err: err}
 	case !ok:
-		return nil, failed("wrong password")
+		return wrongPassword(op, "wrong password")
 	case u.Disabled:
-		return nil, failed("the user is disabled")
-	case u.TOTPSecret == "":
-		return u, nil
+		return wrongPassword(op, "the user is disabled")
 	}
-	// Judged here as well as where it is spent, so that a wrong code costs what a wrong
-	// password costs: no Update tells that the password was right.
-	if _, ok := secret.TOTPStep(u.TOTPSecret, q.Code, a.clock()); !ok {
-		return nil, failed("the second factor is missing or wrong")
-	}
-	return u, nil
+	return nil
 }
 
-// spendStep checks the second factor and spends its step: a code is good once.
-func (a *Authority) spendStep(tx Tx, op string, r *Realm, u *User, code string) error {
-	if u.TOTPSecret == "" {
-		return nil
+// spendStep checks the second factor and spends its step: a code is good once. It
+// answers true where the account has none.
+func (a *Authority) spendStep(tx Tx, p *person, code string) (bool, error) {
+	if p.totp() == "" {
+		return true, nil
 	}
-	failed := &Error{Kind: LoginFailed, Op: op, Public: "the username or password is wrong", Err: errors.New("wrong or spent second factor")}
-	step, ok := secret.TOTPStep(u.TOTPSecret, code, tx.Now())
+	step, ok := secret.TOTPStep(p.totp(), code, tx.Now())
 	if !ok {
-		return failed
+		return false, nil
 	}
-	fresh, err := tx.SpendStep(r.ID, u.Subject, step, tx.Now().Add(stepMemory))
-	if err == nil && !fresh {
-		err = failed
-	}
-	return err
+	return tx.SpendStep(p.Realm, p.ID, step, tx.Now().Add(stepMemory))
 }

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -129,6 +130,14 @@ func (a *Authority) EndTokenID(ctx context.Context, realm, id string) error {
 		return err
 	}
 	err = a.store.Update(ctx, func(tx Tx) error {
+		switch t, err := tx.TokenByID(r.ID, id); {
+		case err == nil: // an opaque one ends with its row, however long it would have lived
+			if err := tx.DeleteToken(t.Digest); err != nil {
+				return err
+			}
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
 		return tx.PutRevocation(Revocation{Realm: r.ID, TokenID: id, Expires: tx.Now().Add(MaxAccessLife)})
 	})
 	a.endings.End(Tag{TagToken, r.ID, id})
@@ -153,25 +162,25 @@ type SessionFacts struct {
 // MaxListed is the most sessions that one listing shows.
 const MaxListed = 1000
 
-// Sessions lists the live sessions of a user, or of the realm when username is
-// empty, oldest first, at most MaxListed. Errors: RealmUnknown, NotFound (no such
-// user), Unavailable, Internal.
-func (a *Authority) Sessions(ctx context.Context, realm, username string) ([]SessionFacts, error) {
+// Sessions lists the live sessions of an account (see resolve for which), or of the
+// realm when which is empty, oldest first, at most MaxListed. Errors: RealmUnknown,
+// NotFound, Unavailable, Internal.
+func (a *Authority) Sessions(ctx context.Context, realm, which string) ([]SessionFacts, error) {
 	const op = "list sessions"
 	r, err := a.realm(op, realm)
 	if err != nil {
 		return nil, err
 	}
-	account := ""
-	if username != "" {
-		u := r.users[username]
-		if u == nil {
-			return nil, &Error{Kind: NotFound, Op: op, Public: "the realm has no such user"}
-		}
-		account = u.Subject
-	}
 	facts := []SessionFacts{}
 	err = a.store.View(ctx, func(tx Tx) error {
+		account := ""
+		if which != "" {
+			p, err := r.resolve(tx, op, which)
+			if err != nil {
+				return err
+			}
+			account = p.ID
+		}
 		rows, err := tx.Sessions(r.ID, account, MaxListed)
 		facts = facts[:0]
 		for _, s := range rows {
@@ -179,8 +188,13 @@ func (a *Authority) Sessions(ctx context.Context, realm, username string) ([]Ses
 				continue
 			}
 			f := SessionFacts{ID: s.ID, Account: s.Account, Client: s.Client, Address: s.Address, Created: s.Created, LastUsed: s.LastUsed, Expires: s.Expires}
-			if u := r.accounts[s.Account]; u != nil {
-				f.Username = u.Username
+			if s.Account != "" {
+				switch p, err := r.person(tx, s.Account); {
+				case err == nil:
+					f.Username = p.Username
+				case !errors.Is(err, ErrNotFound):
+					return err
+				}
 			}
 			facts = append(facts, f)
 		}

@@ -72,6 +72,13 @@ type Tx interface {
 	Token(secret.Digest) (Token, error)
 	PutToken(Token) error
 	DeleteToken(secret.Digest) error
+	// TokenByID finds an opaque token by its id (`jti`).
+	TokenByID(realm, id string) (Token, error)
+	// Tokens returns the account's opaque tokens of the kind, oldest first (by issue,
+	// then id). At most limit rows.
+	Tokens(realm, account string, kind TokenKind, limit int) ([]Token, error)
+	// DeleteTokens deletes every opaque token of the account.
+	DeleteTokens(realm, account string) error
 
 	// Revoked reports whether the JWT with this id was revoked.
 	Revoked(realm, tokenID string) (bool, error)
@@ -83,6 +90,8 @@ type Tx interface {
 	// Sessions returns the account's sessions, oldest first; all of the realm's
 	// when account is empty. At most limit rows.
 	Sessions(realm, account string, limit int) ([]Session, error)
+	// DeleteSessions deletes every session of the account.
+	DeleteSessions(realm, account string) error
 
 	Refresh(secret.Digest) (Refresh, error)
 	PutRefresh(Refresh) error
@@ -96,6 +105,24 @@ type Tx interface {
 	// SpendStep marks a TOTP step of an account as used until expires. It answers
 	// false if the step was spent before.
 	SpendStep(realm, account string, step int64, expires time.Time) (bool, error)
+
+	Account(realm, id string) (Account, error)
+	PutAccount(Account) error
+	DeleteAccount(realm, id string) error
+	// Accounts returns accounts after the one with the given place (its creation, then
+	// its id), oldest first. The zero place is before all. At most limit rows.
+	Accounts(realm string, created time.Time, id string, limit int) ([]Account, error)
+	// AccountsByEmail returns accounts with the e-mail key, oldest first. At most limit rows.
+	AccountsByEmail(realm, emailKey string, limit int) ([]Account, error)
+
+	Identity(realm, provider, subject string) (Identity, error)
+	PutIdentity(Identity) error
+	DeleteIdentity(realm, provider, subject string) error
+	// Identities returns the account's identities by provider and subject. At most limit rows.
+	Identities(realm, account string, limit int) ([]Identity, error)
+
+	Mark(realm string, id secret.Digest) (Mark, error)
+	PutMark(Mark) error
 }
 
 // Purpose is what a key is for. Each purpose has keys of its own.
@@ -129,11 +156,14 @@ type Token struct {
 	Kind     TokenKind
 	Client   string
 	Account  string // empty for a client's own token
-	Session  string // empty for a client's own token
+	Session  string // empty for a client's own token and for a personal one
 	Scopes   List
 	Audience List
-	Issued   time.Time
-	Expires  time.Time
+	// Credential is of what the user of a personal token proved to know when it was
+	// minted; another one ends the token. Zero for every other token.
+	Credential secret.Digest
+	Issued     time.Time
+	Expires    time.Time
 }
 
 // Revocation marks a JWT as ended until it would have expired anyway.
@@ -160,6 +190,8 @@ type Session struct {
 	Account    string
 	Client     string
 	Address    string        // where it was started from; empty if unknown
+	Provider   string        // name of the upstream login it began with; empty for a password
+	Binding    string        // which client of the user it belongs to, as that one calls itself; empty if it does not
 	Credential secret.Digest // of what the user proved to know; another one ends the session
 	Created    time.Time
 	LastUsed   time.Time
@@ -199,9 +231,31 @@ type TokenForms interface {
 	PublicSet(keys []Key) ([]byte, error)
 	// NewOpaque returns a new token of the kind: its prefix and 256 random bits.
 	NewOpaque(kind TokenKind) string
-	// KindOf tells an opaque token's kind by its prefix. A JWT is KindAccess and jwt;
-	// the kind of anything else is empty.
+	// KindOf tells an opaque token's kind by its prefix; a UUID is KindPersonal. A JWT
+	// is KindAccess and jwt; the kind of anything else is empty.
 	KindOf(raw string) (kind TokenKind, jwt bool)
+	// SignStep writes a JWT of the step's type (HS256). Errors: Internal.
+	SignStep(k StepKey, c StepClaims) (string, error)
+	// ReadStep verifies a JWT of the step's type: canonical encoding, exact `typ`, `kid`
+	// and `alg`, signature, `iss`. It judges no time. Errors: TokenInvalid.
+	ReadStep(k StepKey, issuer, raw string) (StepClaims, error)
+}
+
+// StepKey is the symmetric key of one purpose of a realm.
+type StepKey struct {
+	ID     string // `kid`
+	Type   string // `typ`
+	Secret [secret.KeySize]byte
+}
+
+// StepClaims are the claims of a token that only its own verb takes back.
+type StepClaims struct {
+	Issuer   string
+	Subject  string // account UUID
+	TokenID  string // `jti`
+	Detail   string // `dtl`: what the purpose needs to remember, or empty
+	IssuedAt int64  // Unix seconds
+	Expires  int64  // Unix seconds
 }
 
 // AccessClaims are the claims of an access token (RFC 9068 §2.2).
@@ -216,4 +270,5 @@ type AccessClaims struct {
 	IssuedAt int64  // Unix seconds
 	Expires  int64  // Unix seconds
 	AuthTime int64  // Unix seconds, or zero
+	UserID   string // `userId`, for the dialect whose clients read it, or empty
 }

@@ -20,13 +20,27 @@ type Realm struct {
 	RefreshLife  time.Duration // of refresh tokens, after their last use
 	RefreshGrace time.Duration // while a repeated use gets the same successor
 	SessionLife  time.Duration // absolute end of every login
+	PersonalLife time.Duration // longest life of personal tokens
+	SignUp       SignUp
 	Clients      []Client
 	Users        []User
 	Resources    []Resource
+	Upstreams    []Upstream
 
-	clients  map[string]*Client // by id, the built-in one among them
-	users    map[string]*User   // by username
-	accounts map[string]*User   // by UUID
+	clients   map[string]*Client   // by id, the built-in one among them
+	users     map[string]*User     // by username
+	accounts  map[string]*User     // by UUID
+	emails    map[string]*User     // by folded address
+	upstreams map[string]*Upstream // by name
+}
+
+// Upstream is one of the realm's providers by its name.
+type Upstream struct {
+	Name string
+	Provider
+	// LinkVerified lets an address that the provider marks verified lead to the account
+	// that has it. The operator's word; without it no address ever does.
+	LinkVerified bool
 }
 
 // index makes the realm's tables and adds the built-in client.
@@ -38,9 +52,17 @@ func (r *Realm) index() {
 	r.clients[FirstParty] = &Client{ID: FirstParty, Grants: []string{GrantRefreshToken}, Scopes: []string{"openid", "email", "profile"}}
 	r.users = make(map[string]*User, len(r.Users))
 	r.accounts = make(map[string]*User, len(r.Users))
+	r.emails = make(map[string]*User, len(r.Users))
 	for i := range r.Users {
 		u := &r.Users[i]
 		r.users[u.Username], r.accounts[u.Subject] = u, u
+		if u.Email != "" {
+			r.emails[foldEmail(u.Email)] = u
+		}
+	}
+	r.upstreams = make(map[string]*Upstream, len(r.Upstreams))
+	for i := range r.Upstreams {
+		r.upstreams[r.Upstreams[i].Name] = &r.Upstreams[i]
 	}
 }
 

@@ -18,10 +18,13 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 	if !c.may(GrantRefreshToken) {
 		return TokenGrant{}, &Error{Kind: ClientForbidden, Op: op, Public: "the client may not use this grant_type"}
 	}
-	if kind, _ := a.forms.KindOf(q.RefreshToken); kind != KindRefresh {
+	if kind, _ := a.forms.KindOf(q.RefreshToken); kind != KindRefresh && !q.readable {
 		return TokenGrant{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: errors.New("not a refresh token of ours")}
 	}
-	next := a.forms.NewOpaque(KindRefresh)
+	next, err := a.nextRefresh(ctx, r, q)
+	if err != nil {
+		return TokenGrant{}, err
+	}
 	sealed, err := secret.SealUnder(q.RefreshToken, []byte(next))
 	if err != nil {
 		return TokenGrant{}, &Error{Kind: Internal, Op: op, Err: err}
@@ -34,7 +37,7 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		if err != nil {
 			return err
 		}
-		h, err := a.standing(tx, op, r, row.Client, row.Session)
+		h, err := a.standing(tx, op, r, bond{client: row.Client, session: row.Session})
 		if err != nil {
 			return asGrantInvalid(op, err)
 		}
@@ -45,18 +48,13 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 			reused = row.Session
 			return tx.DeleteSession(r.ID, row.Session)
 		}
-		out = issue{realm: r, client: c, user: h.user, session: h.session, refresh: next, refreshLife: q.RefreshLife}
-		// What the configuration took from the client is gone from what it refreshes too.
-		scopes, audience := r.live(h.client, row.Scopes, row.Audience)
-		if audience == "" {
-			return &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: errors.New("none of its audience is left")}
+		if h.session.Binding != q.binding {
+			return &Error{Kind: BindingInvalid, Op: op, Public: "the session belongs to another client", Err: errors.New("the session is bound to another client of the user")}
 		}
-		if out.scopes, err = narrower(op, ScopeInvalid, "scope", scopes, strings.Fields(q.Scope)); err != nil {
+		if out, err = r.renewed(op, h, row, q); err != nil {
 			return err
 		}
-		if out.audience, err = narrower(op, TargetInvalid, "resource", audience, q.Resources); err != nil {
-			return err
-		}
+		out.refresh = next
 		if fresh {
 			return a.spend(tx, row, &out, sealed)
 		}
@@ -73,6 +71,25 @@ func (a *Authority) refresh(ctx context.Context, op string, r *Realm, c *Client,
 		return TokenGrant{}, a.reused(ctx, op, r, c, reused)
 	}
 	return a.hand(ctx, GrantRefreshToken, out)
+}
+
+// renewed is what a refresh hands out: what its session was given, less what the
+// configuration took from the client since, and less what the request does without.
+func (r *Realm) renewed(op string, h holder, row Refresh, q TokenRequest) (issue, error) {
+	out := issue{realm: r, client: h.client, person: h.person, session: h.session, refreshLife: q.RefreshLife}
+	if q.readable {
+		out.form = formReadable
+	}
+	scopes, audience := r.live(h.client, row.Scopes, row.Audience)
+	if audience == "" {
+		return issue{}, &Error{Kind: GrantInvalid, Op: op, Public: "the refresh token is not good", Err: errors.New("none of its audience is left")}
+	}
+	var err error
+	if out.scopes, err = narrower(op, ScopeInvalid, "scope", scopes, strings.Fields(q.Scope)); err != nil {
+		return issue{}, err
+	}
+	out.audience, err = narrower(op, TargetInvalid, "resource", audience, q.Resources)
+	return out, err
 }
 
 // reused records that a spent refresh token came again and answers its bearer.

@@ -33,6 +33,11 @@ type TokenRequest struct {
 	RefreshToken string        // for the grant refresh_token
 	WithRefresh  bool          // client_credentials: start a session and give a refresh token too
 	RefreshLife  time.Duration // of a refresh token handed out; zero: the realm's
+
+	// Said by RefreshSession only: whose session it must be, and that its tokens are
+	// readable ones.
+	binding  string
+	readable bool
 }
 
 // TokenGrant answers a TokenRequest (RFC 6749 §5.1).

@@ -9,75 +9,99 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
+// bond is what a token hangs on: when one of these goes, so does the token.
+type bond struct {
+	client     string
+	session    string        // empty for a client's own token and for a personal one
+	account    string        // of a token without a session; empty for a client's own
+	credential secret.Digest // of a personal token: what its account proved to know
+}
+
 // holder is whom a token was issued to, as the realm knows them now.
 type holder struct {
 	client  *Client
-	user    *User   // nil for a client's own token
+	person  *person // nil for a client's own token
 	session Session // zero for a token without a session
 }
 
 // standing is the one check that every grant, every introspection and every guard
-// passes: may what was issued to this client, in this session, go on? It runs
-// inside the Tx that reads or writes, so that what it saw is what is.
-func (a *Authority) standing(tx Tx, op string, r *Realm, client, session string) (holder, error) {
-	h := holder{client: r.clients[client]}
+// passes: may what was issued to this client, this account, in this session, go on?
+// It runs inside the Tx that reads or writes, so that what it saw is what is.
+func (a *Authority) standing(tx Tx, op string, r *Realm, b bond) (holder, error) {
+	h := holder{client: r.clients[b.client]}
 	if h.client == nil || h.client.Disabled {
 		return holder{}, inactive(op, "its client is gone or disabled")
 	}
-	if session == "" {
+	if b.session != "" {
+		s, err := tx.Session(r.ID, b.session)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return holder{}, inactive(op, "its session has ended")
+		case err != nil:
+			return holder{}, err
+		case s.Client != b.client:
+			return holder{}, inactive(op, "its session is another client's")
+		case !tx.Now().Before(s.Expires):
+			return holder{}, inactive(op, "its session has expired")
+		}
+		h.session, b.account, b.credential = s, s.Account, s.Credential
+	}
+	if b.account == "" {
 		return h, nil
 	}
-	s, err := tx.Session(r.ID, session)
+	p, err := r.person(tx, b.account)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return holder{}, inactive(op, "its session has ended")
+		return holder{}, inactive(op, "its account is gone")
 	case err != nil:
 		return holder{}, err
-	case s.Client != client:
-		return holder{}, inactive(op, "its session is another client's")
-	case !tx.Now().Before(s.Expires):
-		return holder{}, inactive(op, "its session has expired")
+	case p.disabled():
+		return holder{}, inactive(op, "its account is disabled")
 	}
-	h.session = s
-	if s.Account == "" {
-		return h, nil
-	}
-	h.user = r.accounts[s.Account]
-	if h.user == nil || h.user.Disabled {
-		return holder{}, inactive(op, "its user is gone or disabled")
-	}
-	if credential := h.user.credential(); !credential.Equal(s.Credential) {
+	if credential := p.credential(); !credential.Equal(b.credential) {
 		return holder{}, inactive(op, "its user's password or second factor was changed")
 	}
+	h.person = &p
 	return h, nil
 }
 
 // subject is the `sub` of the holder's tokens.
 func (h *holder) subject() string {
-	if h.user != nil {
-		return h.user.Subject
+	if h.person != nil {
+		return h.person.ID
 	}
 	return h.client.Subject
 }
 
 // begin starts a session and hands out its first tokens. within runs in the Update
-// that stores them: what it refuses never was.
-func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within func(Tx) error) (TokenGrant, error) {
+// that stores them: what it refuses never was, and whose session it is may be
+// decided there.
+func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within func(Tx, *issue) error) (TokenGrant, error) {
 	r := i.realm
-	i.session = Session{ID: secret.UUID(), Realm: r.ID, Client: i.client.ID, Address: CallerOf(ctx).Address}
-	if i.user != nil {
-		i.session.Account, i.session.Credential = i.user.Subject, i.user.credential()
+	i.session = Session{
+		ID: secret.UUID(), Realm: r.ID, Client: i.client.ID, Address: CallerOf(ctx).Address,
+		Provider: i.provider, Binding: i.binding,
 	}
-	i.refresh = a.forms.NewOpaque(KindRefresh)
+	var err error
+	if i.refresh, err = a.newRefresh(ctx, &i); err != nil {
+		return TokenGrant{}, err
+	}
 	row := secret.UUID()
-	err := a.store.Update(ctx, func(tx Tx) error {
+	err = a.store.Update(ctx, func(tx Tx) error {
 		now := tx.Now()
 		i.session.Created, i.session.LastUsed, i.session.Ends = now, now, now.Add(r.SessionLife)
 		i.session.Expires = i.disuse(now)
-		if err := within(tx); err != nil {
+		if err := within(tx, &i); err != nil {
 			return err
 		}
+		if i.person != nil {
+			i.session.Account, i.session.Credential = i.person.ID, i.person.credential()
+		}
 		if err := tx.PutSession(i.session); err != nil {
+			return err
+		}
+		if i.form == formLong {
+			_, err := a.standing(tx, op, r, bond{client: i.client.ID, session: i.session.ID})
 			return err
 		}
 		first := i.refreshRow(row, i.scopes, i.audience, now)
@@ -85,7 +109,7 @@ func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within
 		if err := tx.PutRefresh(first); err != nil {
 			return err
 		}
-		_, err := a.standing(tx, op, r, i.client.ID, i.session.ID)
+		_, err := a.standing(tx, op, r, bond{client: i.client.ID, session: i.session.ID})
 		return err
 	})
 	if err != nil {
@@ -117,7 +141,10 @@ func (i *issue) within(t time.Time) time.Time {
 // disuse is when the session ends if nothing more is done with it: with the last
 // token that it gave, those of the grace among them.
 func (i *issue) disuse(now time.Time) time.Time {
-	return i.within(now.Add(max(i.unused(), i.realm.AccessLife) + i.realm.RefreshGrace))
+	if i.form == formLong {
+		return i.within(now.Add(i.accessLife()))
+	}
+	return i.within(now.Add(max(i.unused(), i.accessLife()) + i.realm.RefreshGrace))
 }
 
 // endSession ends a session and all that it gave. It answers whether there was one.

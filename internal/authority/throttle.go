@@ -39,7 +39,8 @@ type Throttle struct {
 	clock   Clock
 	hashing chan struct{}
 	waiting atomic.Int64
-	salt    string // of what must not be foreseen from outside
+	calling atomic.Int64 // calls to upstreams
+	salt    string       // of what must not be foreseen from outside
 
 	mu        sync.Mutex
 	settled   chan struct{} // closed, and made anew, whenever a try comes to its end
@@ -47,6 +48,7 @@ type Throttle struct {
 	addresses map[string]window
 	accounts  map[secret.Digest]window
 	asked     map[string]window // questions without client authentication, by network
+	started   map[string]window // starts of logins, by network
 }
 
 // pair counts the tries of one address at one account.
@@ -78,7 +80,7 @@ func NewThrottle(clock Clock) *Throttle {
 		clock: clock, hashing: make(chan struct{}, maxHashing), salt: secret.Token(),
 		settled: make(chan struct{}), pairs: map[secret.Digest]pair{},
 		addresses: map[string]window{}, accounts: map[secret.Digest]window{},
-		asked: map[string]window{},
+		asked: map[string]window{}, started: map[string]window{},
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *Authority) verify(ctx context.Context, op string, r *Realm, raw string)
 			Client: t.Client, TokenID: t.ID, Kind: t.Kind, Session: t.Session, Scopes: t.Scopes, Audience: t.Audience,
 			IssuedAt: t.Issued.Unix(), Expires: t.Expires.Unix(),
 		}
-		return a.complete(tx, op, r, &p)
+		return a.complete(tx, op, r, &p, bond{client: t.Client, session: t.Session, account: t.Account, credential: t.Credential})
 	})
 	if err != nil {
 		return Principal{}, err
@@ -86,7 +86,9 @@ func (a *Authority) verifyJWT(ctx context.Context, op string, r *Realm, raw stri
 		Client: c.Client, TokenID: c.TokenID, KeyID: kid, Kind: KindAccess, Session: c.Session,
 		Scopes: scopes, Audience: ListOf(c.Audience...), IssuedAt: c.IssuedAt, Expires: c.Expires, AuthTime: c.AuthTime,
 	}
-	err = a.store.View(ctx, func(tx Tx) error { return a.complete(tx, op, r, &p) })
+	err = a.store.View(ctx, func(tx Tx) error {
+		return a.complete(tx, op, r, &p, bond{client: c.Client, session: c.Session})
+	})
 	if err == nil && p.Subject != c.Subject {
 		err = inactive(op, "its subject is not the holder's any more")
 	}
@@ -107,7 +109,7 @@ func (a *Authority) readJWT(ctx context.Context, r *Realm, raw string) (AccessCl
 
 // complete puts in what the realm knows of the token's holder now, or says that
 // the token was revoked or its holder is gone.
-func (a *Authority) complete(tx Tx, op string, r *Realm, p *Principal) error {
+func (a *Authority) complete(tx Tx, op string, r *Realm, p *Principal, b bond) error {
 	revoked, err := tx.Revoked(r.ID, p.TokenID)
 	if err != nil {
 		return err
@@ -115,14 +117,19 @@ func (a *Authority) complete(tx Tx, op string, r *Realm, p *Principal) error {
 	if revoked {
 		return inactive(op, "revoked")
 	}
-	h, err := a.standing(tx, op, r, p.Client, p.Session)
+	h, err := a.standing(tx, op, r, b)
 	if err != nil {
 		return err
 	}
 	p.Source, p.Realm, p.Issuer, p.Subject = r.Name, r.ID, r.Issuer, h.subject()
-	if u := h.user; u != nil {
-		p.Account, p.Username, p.Name, p.Roles = u.Subject, u.Username, u.Name, u.Roles
-		p.Email, p.EmailVerified, p.AuthTime = u.Email, u.EmailVerified, h.session.Created.Unix()
+	if u := h.person; u != nil {
+		p.Account, p.Username, p.Name, p.Roles = u.ID, u.Username, u.Name, u.Roles
+		p.Email, p.EmailVerified = u.Email, u.EmailVerified
+		if p.Session != "" {
+			p.AuthTime = h.session.Created.Unix()
+		} else {
+			p.AuthTime = p.IssuedAt
+		}
 	} else {
 		p.Username, p.Roles = "service-account-"+h.client.ID, h.client.Roles
 	}

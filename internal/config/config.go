@@ -44,6 +44,12 @@ type Realm struct {
 	RefreshToken RefreshToken `json:"refresh_token,omitzero"`
 	// Ends of a login. Default: absolute 30d.
 	Session Session `json:"session,omitzero"`
+	// Longest life of a personal token. Default: 365d.
+	PersonalToken Duration `json:"personal_token,omitempty"`
+	// Who gets an account at his first login through a provider. Default: closed.
+	SignUp SignUp `json:"sign_up,omitzero"`
+	// Upstream logins.
+	Providers []Provider `json:"providers,omitempty"`
 	// OAuth clients.
 	Clients []Client `json:"clients,omitempty"`
 	// Local users.
@@ -141,6 +147,10 @@ type Endpoints struct {
 	Dialects []string `json:"dialects,omitempty"`
 	// The dialect keycloak; the block mounts it. Default: none.
 	Keycloak *Keycloak `json:"keycloak,omitempty"`
+	// The dialect gmi; the block mounts it. Default: none.
+	GMI *GMI `json:"gmi,omitempty"`
+	// The dialect pakt; the block mounts it. Default: none.
+	Pakt *Pakt `json:"pakt,omitempty"`
 }
 
 // Keycloak is what the dialect keycloak lets an operator choose.

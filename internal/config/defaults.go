@@ -38,6 +38,11 @@ func (r *Realm) setDefaults() {
 	setDefault(&r.AccessToken.Lifetime, 5*minute)
 	setDefault(&r.RefreshToken.Grace, min(10*second, r.RefreshLifetime()/2))
 	setDefault(&r.Session.Absolute, 30*day)
+	setDefault(&r.PersonalToken, 365*day)
+	setDefault(&r.SignUp.Policy, "closed")
+	for i := range r.Providers {
+		r.Providers[i].setDefaults()
+	}
 	for i := range r.Clients {
 		setDefault(&r.Clients[i].Introspect, "own")
 	}
@@ -49,8 +54,13 @@ func (e *Endpoints) SetDefaults(c *Config) {
 	if len(e.Dialects) == 0 {
 		e.Dialects = []string{"oauth"}
 	}
-	if e.Keycloak != nil && !slices.Contains(e.Dialects, "keycloak") { // a dialect's block mounts it
-		e.Dialects = append(slices.Clip(e.Dialects), "keycloak")
+	for _, block := range []struct {
+		dialect string
+		there   bool
+	}{{"gmi", e.GMI != nil}, {"pakt", e.Pakt != nil}, {"keycloak", e.Keycloak != nil}} {
+		if block.there && !slices.Contains(e.Dialects, block.dialect) { // a dialect's block mounts it
+			e.Dialects = append(slices.Clip(e.Dialects), block.dialect)
+		}
 	}
 }
 
@@ -86,6 +96,7 @@ func (c *Config) withDefaults() *Config {
 	full.Realms = slices.Clone(c.Realms)
 	for i := range full.Realms {
 		full.Realms[i].Clients = slices.Clone(c.Realms[i].Clients)
+		full.Realms[i].Providers = slices.Clone(c.Realms[i].Providers)
 	}
 	full.SetDefaults()
 	return &full

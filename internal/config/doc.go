@@ -10,6 +10,7 @@
 // for both. What the structs can hold and this version cannot do is refused by one
 // table, Available.
 //
-// It obeys RFC 6749 (client identifiers, scopes), RFC 8414 §2 (issuers), RFC 8707
-// §2 (resources) and RFC 9110 §5.1 (field names).
+// It obeys RFC 6749 (client identifiers, scopes, redirect URIs), RFC 8414 §2 (issuers),
+// RFC 8707 §2 (resources), RFC 9110 §5.1 (field names), RFC 6454 §6.2 (origins) and
+// OpenID Connect Core §3.1.2.1 (the scope openid).
 package config

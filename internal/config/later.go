@@ -11,12 +11,9 @@ func Available(block, word string) bool {
 		"gatehouse encryption_key", "gatehouse gc_floor", "gatehouse trust",
 		"store postgres",
 		"cache on_loss",
-		"realm personal_token", "realm sign_up", "realm provider",
 		"session idle",
 		"client redirect_uris",
 		"grants authorization_code", "grants device_code", "grants token_exchange",
-		"endpoints gmi", "endpoints pakt",
-		"dialects gmi", "dialects pakt", "dialects golem",
 		"guard policy", "guard assertion", "guard lenient_paths", "guard long_requests",
 		"login always":
 		return false

@@ -48,6 +48,14 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
+// suggestion is what a message adds if a known word was probably meant, or "".
+func suggestion(word string, known ...string) string {
+	if meant := Nearest(word, known); meant != "" {
+		return fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return ""
+}
+
 // distance counts the letters to insert, delete, change or swap with their
 // neighbour to make a into b.
 func distance(a, b string) int {
@@ -86,7 +94,7 @@ func (ck *checker) text(path, what, s string, maxLen int) bool {
 	case !clean(s):
 		ck.fault(path, "%s has a control character or is not UTF-8", what)
 	case hasPlaceholder(s):
-		ck.fault(path, "%s takes no placeholder: only secrets and store sqlite are expanded at load; in a Caddyfile {$NAME} works everywhere", what)
+		ck.fault(path, "%s takes no placeholder: only secrets, the client_id of a provider and store sqlite are expanded at load; in a Caddyfile {$NAME} works everywhere", what)
 	default:
 		return true
 	}
@@ -139,11 +147,16 @@ func (ck *checker) oneOf(path, what, block, s string, known ...string) {
 	if slices.Contains(known, s) {
 		return
 	}
-	must := known[0]
-	if n := len(known) - 1; n > 0 {
-		must = strings.Join(known[:n], ", ") + " or " + known[n]
+	ck.fault(path, "%s must be %s, not %q", what, enumerate(known, "or"), s)
+}
+
+// enumerate joins words as a sentence does.
+func enumerate(words []string, last string) string {
+	n := len(words) - 1
+	if n < 1 {
+		return strings.Join(words, "")
 	}
-	ck.fault(path, "%s must be %s, not %q", what, must, s)
+	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
 }
 
 // between checks that d is at least a second and at most most.
@@ -209,24 +222,18 @@ func isUUID(s string) bool {
 // fragment), or "". Its spelling must be the only one, because tokens carry it and
 // are compared with it by exact string.
 func issuerFault(s string) string {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
-		return "must be an absolute URL such as https://auth.example.com"
-	case u.User != nil:
-		return "must not hold a user name or password"
-	case strings.ContainsAny(s, "?#"):
-		return "must have neither query nor fragment"
-	case strings.HasSuffix(s, "/"):
-		return "must not end with a slash"
-	case strings.ContainsAny(s, "%\\"):
+	if strings.ContainsAny(s, "%\\") {
 		return "must not hold percent-encoding or backslashes"
-	case u.Host != strings.ToLower(u.Host) || !strings.HasPrefix(s, u.Scheme):
-		return "must be in lower case up to its path"
-	case !validHost(u):
-		return "has a host or port that cannot be"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must be https; http is only for loopback hosts (127.0.0.0/8, [::1], localhost)"
+	}
+	if wrong := addressFault(s, false); wrong != "" {
+		return wrong
+	}
+	if strings.HasSuffix(s, "/") {
+		return "must not end with a slash"
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return err.Error()
 	}
 	for segment := range strings.SplitSeq(strings.TrimPrefix(u.Path, "/"), "/") {
 		if u.Path != "" && (segment == "" || segment == "." || segment == "..") {
@@ -234,6 +241,41 @@ func issuerFault(s string) string {
 		}
 	}
 	return ""
+}
+
+// addressFault says what is wrong with an address that is asked or compared as it
+// stands, or "".
+func addressFault(s string, query bool) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "" || !strings.EqualFold(u.Scheme, "https") && !strings.EqualFold(u.Scheme, "http"):
+		return "must be an absolute URL such as https://auth.example.com"
+	case u.User != nil:
+		return "must not hold a user name or password"
+	case query && strings.Contains(s, "#"):
+		return "must have no fragment"
+	case !query && strings.ContainsAny(s, "?#"):
+		return "must have neither query nor fragment"
+	case u.Host != strings.ToLower(u.Host) || !strings.HasPrefix(s, u.Scheme):
+		return "must be in lower case up to its path"
+	case !validHost(u):
+		return "has a host or port that cannot be"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "must be https; http is only for loopback hosts (127.0.0.0/8, [::1], localhost)"
+	}
+	return ""
+}
+
+// shown is an address as a message quotes it: without a password.
+func shown(s string) string {
+	u, err := url.Parse(s)
+	switch at := strings.LastIndex(s, "@"); {
+	case err == nil && u.User != nil:
+		return u.Redacted()
+	case err != nil && at >= 0: // nobody can say where a password would be
+		return "..." + s[at:]
+	}
+	return s
 }
 
 func validHost(u *url.URL) bool {

@@ -9,7 +9,9 @@ const (
 	maxClients   = 100_000
 	maxUsers     = 100_000
 	maxResources = 10_000
-	maxList      = 100 // scopes, roles, audiences, ...
+	maxProviders = 100
+	maxAllowed   = 1000 // entries of sign_up allow
+	maxList      = 100  // scopes, roles, audiences, ...
 	maxHeaders   = 64
 	maxProofs    = 4 // secrets and hashes of one client
 
@@ -19,8 +21,9 @@ const (
 )
 
 // Validate returns every fault of the configuration. What was not said is judged
-// by its default, so it may be called before or after SetDefaults. Secrets, and the
-// path of the SQLite file, are not judged while they hold a placeholder.
+// by its default, so it may be called before or after SetDefaults. Secrets, the
+// client_id of a provider and the path of the SQLite file are not judged while they
+// hold a placeholder.
 func (c *Config) Validate() Faults { return c.validate(new(checker)) }
 
 // ValidateExpanded is Validate for a configuration whose placeholders have been
@@ -87,19 +90,22 @@ func (ck *checker) realm(at string, r *Realm) {
 	}
 	if ck.text(at+".issuer", "issuer", r.Issuer, maxURL) {
 		if wrong := issuerFault(r.Issuer); wrong != "" {
-			ck.fault(at+".issuer", "issuer %q %s", r.Issuer, wrong)
+			ck.fault(at+".issuer", "issuer %q %s", shown(r.Issuer), wrong)
 		}
 	}
 	ck.oneOf(at+".signing_alg", "signing_alg", "signing_alg", r.SigningAlg, "ES256", "RS256", "EdDSA")
 	ck.oneOf(at+".access_token.format", "access_token", "access_token", r.AccessToken.Format, "jwt", "opaque")
 	ck.between(at+".access_token.lifetime", "lifetime of access tokens", r.AccessToken.Lifetime, day)
 	ck.lives(at, r)
+	ck.signUp(at+".sign_up", r)
+	ck.providers(at+".providers", r.Providers)
 	if len(r.Clients) > maxClients || len(r.Users) > maxUsers || len(r.Resources) > maxResources {
 		ck.fault(at, "more than %d clients, %d users or %d resources", maxClients, maxUsers, maxResources)
 		return
 	}
 	ck.clients(at+".clients", r.Clients)
 	ck.users(at+".users", r.Users)
+	ck.usernames(at+".users", r)
 	ck.resources(at+".resources", r)
 }
 
@@ -123,6 +129,7 @@ func (ck *checker) lives(at string, r *Realm) {
 		}
 	}
 	ck.between(at+".session.absolute", "absolute end of sessions", r.Session.Absolute, most)
+	ck.between(at+".personal_token", "life of personal tokens", r.PersonalToken, most)
 }
 
 func (ck *checker) resources(at string, r *Realm) {

@@ -60,20 +60,7 @@ func (ck *checker) secrets(at string, c *Client) {
 		return
 	}
 	for i, s := range c.Secrets {
-		at := index(at+".secrets", i)
-		switch {
-		case s == "":
-			ck.fault(at, "secret %d of client %q is empty", i+1, c.ID)
-		case slices.Contains(c.Secrets[:i], s):
-			ck.fault(at, "secret %d of client %q is given twice", i+1, c.ID)
-		case len(s) > maxSecret:
-			ck.fault(at, "secret %d of client %q is longer than %d bytes", i+1, c.ID, maxSecret)
-		case !clean(s):
-			ck.fault(at, "secret %d of client %q has a control character or is not UTF-8", i+1, c.ID)
-		case ck.pending(at, fmt.Sprintf("secret %d of client %q", i+1, c.ID), s):
-		case len([]rune(s)) < minSecret:
-			ck.fault(at, "secret %d of client %q has fewer than %d characters", i+1, c.ID, minSecret)
-		}
+		ck.proof(index(at+".secrets", i), fmt.Sprintf("secret %d of client %q", i+1, c.ID), s, c.Secrets[:i])
 	}
 	for i, h := range c.SecretHashes {
 		at := index(at+".secret_hashes", i)
@@ -88,6 +75,23 @@ func (ck *checker) secrets(at string, c *Client) {
 		case ofNothing(raw):
 			ck.fault(at, "secret_hash %d of client %q is the digest of nothing: was a variable unset when it was made?", i+1, c.ID)
 		}
+	}
+}
+
+// proof judges a secret that a caller shows us. No message quotes it.
+func (ck *checker) proof(at, what, s string, before []string) {
+	switch {
+	case s == "":
+		ck.fault(at, "%s is empty", what)
+	case slices.Contains(before, s):
+		ck.fault(at, "%s is given twice", what)
+	case len(s) > maxSecret:
+		ck.fault(at, "%s is longer than %d bytes", what, maxSecret)
+	case !clean(s):
+		ck.fault(at, "%s has a control character or is not UTF-8", what)
+	case ck.pending(at, what, s):
+	case len([]rune(s)) < minSecret:
+		ck.fault(at, "%s has fewer than %d characters", what, minSecret)
 	}
 }
 

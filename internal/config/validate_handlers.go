@@ -1,14 +1,20 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// Validate returns every fault of the endpoints beside the app's configuration.
-func (e *Endpoints) Validate(c *Config) Faults {
-	ck := new(checker)
+// Validate returns every fault of the endpoints beside the app's configuration. A
+// tenant key is not judged while it holds a placeholder.
+func (e *Endpoints) Validate(c *Config) Faults { return e.validate(c, new(checker)) }
+
+// ValidateExpanded is Validate for endpoints whose placeholders have been replaced.
+func (e *Endpoints) ValidateExpanded(c *Config) Faults {
+	return e.validate(c, &checker{expanded: true})
+}
+
+func (e *Endpoints) validate(c *Config, ck *checker) Faults {
 	ck.realmRefs("realms", e.Realms, c)
 	ck.list("dialects", "dialect", e.Dialects, maxList, func(at, dialect string) {
 		ck.oneOf(at, "dialect", "dialects", dialect, "oauth", "gmi", "pakt", "golem", "keycloak")
@@ -18,6 +24,11 @@ func (e *Endpoints) Validate(c *Config) Faults {
 	if k := full.Keycloak; k != nil && k.DefaultClient != "" && k.DefaultClient != firstPartyClient {
 		ck.loginClient("keycloak.default_client", k.DefaultClient, full.Realms, c)
 	}
+	if g := e.GMI; g != nil && g.RedirectURI != "" {
+		ck.address("gmi.redirect_uri", "redirect_uri", g.RedirectURI, true)
+	}
+	ck.pakt(e.Pakt)
+	ck.answerable(&full, e, c)
 	return ck.faults
 }
 
@@ -42,11 +53,7 @@ func (ck *checker) loginClient(at, id string, realms []string, c *Config) {
 			for i := range clients {
 				ids[i] = clients[i].ID
 			}
-			meant := Nearest(id, ids)
-			if meant != "" {
-				meant = fmt.Sprintf("; did you mean %q?", meant)
-			}
-			ck.fault(at, "realm %q has no client %q%s", name, id, meant)
+			ck.fault(at, "realm %q has no client %q%s", name, id, suggestion(id, ids...))
 		}
 	}
 }
@@ -75,11 +82,7 @@ func (ck *checker) realmRefs(path string, names []string, c *Config) {
 		if slices.Contains(known, name) {
 			return
 		}
-		if meant := Nearest(name, known); meant != "" {
-			ck.fault(at, "there is no realm %q; did you mean %q?", name, meant)
-			return
-		}
-		ck.fault(at, "there is no realm %q", name)
+		ck.fault(at, "there is no realm %q%s", name, suggestion(name, known...))
 	})
 }
 

@@ -381,8 +381,8 @@ func TestDefaults(t *testing.T) {
 	}
 	c.SetDefaults()
 	r := c.Realms[1]
-	got := fmt.Sprintln(c.Cache, r.SigningAlg, r.AccessToken, r.RefreshToken, r.Session, c.Realms[0].Clients[1].Introspect)
-	if want := "{64MiB 30s 2s} ES256 {jwt 5m} {0s 10s} {30d} own\n"; got != want {
+	got := fmt.Sprintln(c.Cache, r.SigningAlg, r.AccessToken, r.RefreshToken, r.Session, r.PersonalToken, r.SignUp, c.Realms[0].Clients[1].Introspect)
+	if want := "{64MiB 30s 2s} ES256 {jwt 5m} {0s 10s} {30d} 365d {closed []} own\n"; got != want {
 		t.Errorf("defaults %s, want %s", got, want)
 	}
 	var g Guard
@@ -397,7 +397,7 @@ func TestDefaults(t *testing.T) {
 	}
 	var e Endpoints
 	e.SetDefaults(c)
-	if got, want := fmt.Sprint(e), "{[demo] [oauth] <nil>}"; got != want {
+	if got, want := fmt.Sprint(e), "{[demo] [oauth] <nil> <nil> <nil>}"; got != want {
 		t.Errorf("endpoints %s, want %s", got, want)
 	}
 	e.SetDefaults(new(Config)) // without realms there is nothing to choose, and no panic

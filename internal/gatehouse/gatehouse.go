@@ -41,13 +41,13 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 	if err := s.register(p.Registry); err != nil {
 		return nil, err
 	}
-	realms, err := realmsOf(p.Config)
+	realms, err := realmsOf(p.Config, s.outbound)
 	if err != nil {
 		return nil, err
 	}
 	log := audit.New(p.Logger, s.metrics)
 	auth, err := authority.New(authority.Options{
-		Store: s.store, Keys: s.keys, Throttle: s.guesses, Forms: s.forms, Endings: s.cache, Clock: time.Now,
+		Store: s.store, Keys: s.keys, Throttle: s.guesses, Devices: s.devices, Forms: s.forms, Endings: s.cache, Clock: time.Now,
 		Audit: log, Realms: realms,
 	})
 	if err != nil {

@@ -62,11 +62,13 @@ func NewClientSecret() (plain, hash string) { return authority.NewClientSecret()
 func Fault(err error) (status int, text string) {
 	text = "an internal error; Caddy's log says more"
 	e, ok := errors.AsType[*authority.Error](err)
-	if ok && e.Public != "" && e.Kind != authority.Internal {
-		text = e.Public
+	if ok && e.Kind != authority.Internal {
+		if said := e.Said(); said != "" {
+			text = said
+		}
 	}
 	switch authority.KindOf(err) {
-	case authority.RealmUnknown, authority.NotFound:
+	case authority.RealmUnknown, authority.NotFound, authority.ProviderUnknown, authority.AccountUnknown:
 		return http.StatusNotFound, text
 	case authority.Invalid:
 		return http.StatusBadRequest, text

@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -18,13 +19,14 @@ const realmNamespace = "https://gatehouse-auth.github.io/realm"
 // Check reports what can be said of a complete and valid configuration without
 // opening anything: whether its hashes and secrets can be used.
 func Check(c *config.Config) error {
-	_, err := realmsOf(c)
+	_, err := realmsOf(c, outbound())
 	return err
 }
 
 // realmsOf turns the configuration's realms into the domain's. Secrets become
-// digests here and are not kept.
-func realmsOf(c *config.Config) ([]authority.Realm, error) {
+// digests here and are not kept, but for what the providers show their upstreams.
+// client makes their calls.
+func realmsOf(c *config.Config, client *http.Client) ([]authority.Realm, error) {
 	realms := make([]authority.Realm, 0, len(c.Realms))
 	for i := range c.Realms {
 		in := &c.Realms[i]
@@ -32,6 +34,14 @@ func realmsOf(c *config.Config) ([]authority.Realm, error) {
 			ID: realmID(in), Name: in.Name, Issuer: in.Issuer, SigningAlg: in.SigningAlg,
 			Opaque: in.AccessToken.Format == "opaque", AccessLife: in.AccessToken.Lifetime.D(),
 			RefreshLife: in.RefreshLifetime().D(), RefreshGrace: in.RefreshToken.Grace.D(), SessionLife: in.Session.Absolute.D(),
+			PersonalLife: in.PersonalToken.D(), SignUp: authority.SignUp{Open: in.SignUp.Policy == "open", Allow: in.SignUp.Allow},
+		}
+		for j := range in.Providers {
+			up, err := upstreamOf(&in.Providers[j], client)
+			if err != nil {
+				return nil, fmt.Errorf("realm %s: provider %s: %w", in.Name, in.Providers[j].Name, err)
+			}
+			r.Upstreams = append(r.Upstreams, up)
 		}
 		for j := range in.Users {
 			user, err := userOf(r.ID, &in.Users[j])
@@ -102,7 +112,7 @@ func grantsOf(in *config.Realm) (grants []string, public bool) {
 			}
 		}
 	}
-	if len(in.Users) > 0 { // the built-in public client refreshes their logins
+	if len(in.Users) > 0 || len(in.Providers) > 0 { // the built-in public client refreshes their logins
 		has[authority.GrantRefreshToken], public = true, true
 	}
 	return slices.Sorted(maps.Keys(has)), public

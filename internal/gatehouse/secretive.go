@@ -20,14 +20,17 @@ const (
 	maxParams  = 32  // parameters that a log shows
 )
 
-// secretivePaths are the paths under which a dialect takes secrets in the query.
-var secretivePaths = map[string]string{
-	"keycloak": "/auth/api/v1/oauth/connect/",
+// secretivePaths are the paths under which a dialect takes secrets in the query; *
+// stands for one segment.
+var secretivePaths = map[string][]string{
+	"keycloak": {"/auth/api/v1/oauth/connect/"},
+	"pakt":     {"/v1/auth/*/oauth/"},
+	"golem":    {"/v1/oauth2/", "/v1/login/oauth2/"},
 }
 
 // harmless are the parameters whose values a log may show. A list of the secret
 // ones would miss those that were misspelt.
-var harmless = []string{"client_id", "grant_type", "realm", "scope", "scopes"}
+var harmless = []string{"client_id", "grant_type", "provider", "realm", "scope", "scopes"}
 
 // secretWords mark request headers whose values a log must not show on such paths:
 // keys and tokens under any name, and copies of the address. Those that Caddy masks
@@ -46,9 +49,9 @@ type Discretion struct {
 // NewDiscretion returns the Discretion that the handler's dialects need.
 func NewDiscretion(e *config.Endpoints) *Discretion {
 	d := new(Discretion)
-	for name, prefix := range secretivePaths {
-		if slices.Contains(e.Dialects, name) || name == "keycloak" && e.Keycloak != nil {
-			d.prefixes = append(d.prefixes, prefix)
+	for name, prefixes := range secretivePaths {
+		if slices.Contains(e.Dialects, name) || name == "keycloak" && e.Keycloak != nil || name == "pakt" && e.Pakt != nil {
+			d.prefixes = append(d.prefixes, prefixes...)
 		}
 	}
 	return d
@@ -64,8 +67,21 @@ func (d *Discretion) Secretive(paths ...string) bool {
 func (d *Discretion) covers(where string) bool {
 	folded := fold(where)
 	return slices.ContainsFunc(d.prefixes, func(prefix string) bool {
-		return strings.HasPrefix(folded+"/", prefix) || strings.HasPrefix(path.Clean(folded)+"/", prefix)
+		return under(folded+"/", prefix) || under(path.Clean(folded)+"/", prefix)
 	})
+}
+
+// under reports whether a path lies under a prefix, segment by segment.
+func under(where, prefix string) bool {
+	for prefix != "" {
+		want, restPrefix, _ := strings.Cut(prefix, "/")
+		got, rest, ok := strings.Cut(where, "/")
+		if !ok || want != "*" && got != want {
+			return false
+		}
+		prefix, where = restPrefix, rest
+	}
+	return true
 }
 
 var (

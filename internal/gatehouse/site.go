@@ -7,8 +7,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/wire/gmi"
+	"github.com/gatehouse-auth/gatehouse/internal/wire/golem"
 	"github.com/gatehouse-auth/gatehouse/internal/wire/keycloak"
 	"github.com/gatehouse-auth/gatehouse/internal/wire/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/wire/pakt"
 )
 
 // Caller is who sent a request, as the door knows it.
@@ -37,6 +40,18 @@ func newSite(c *config.Config, e config.Endpoints, auth *authority.Authority, lo
 		"keycloak": func() (dialect, error) {
 			realms, options := keycloakRealms(c, e)
 			return keycloak.New(auth, realms, options, logger)
+		},
+		"gmi": func() (dialect, error) {
+			r := served(c, e)[0] // a dialect without a realm parameter serves the first
+			return gmi.New(auth, gmi.Realm{Name: r.Name, Providers: providerNames(r)}, gmiOptions(e), logger)
+		},
+		"pakt": func() (dialect, error) {
+			r := served(c, e)[0]
+			return pakt.New(auth, paktRealm(r), paktOptions(r, e), logger)
+		},
+		"golem": func() (dialect, error) {
+			r := served(c, e)[0]
+			return golem.New(auth, golem.Realm{Name: r.Name, Providers: providerNames(r)}, logger)
 		},
 	}
 	s := new(Site)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,13 +28,15 @@ const (
 // State is what outlives a configuration: the open store, the keys, the verdicts
 // and the counters. It is made by OpenState and ended by Destruct.
 type State struct {
-	store   *sqlite.Store
-	keys    *authority.Keyring
-	guesses *authority.Throttle
-	forms   *token.Forms
-	cache   *introspect.Cache
-	metrics *audit.Metrics
-	logger  *slog.Logger
+	store    *sqlite.Store
+	keys     *authority.Keyring
+	guesses  *authority.Throttle
+	devices  *authority.Devices
+	outbound *http.Client // to upstreams
+	forms    *token.Forms
+	cache    *introspect.Cache
+	metrics  *audit.Metrics
+	logger   *slog.Logger
 
 	upkeep  atomic.Pointer[upkeep] // of the configuration that serves
 	adopted chan struct{}          // one is waiting in upkeep for its first turn
@@ -49,8 +52,9 @@ type upkeep struct {
 }
 
 // OpenState opens the store of the configuration, which must be complete (see
-// config.Config.SetDefaults) and valid. The error names what to mend.
-func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger) (*State, error) {
+// config.Config.SetDefaults) and valid. exiting tells that the process is about to
+// end. The error names what to mend.
+func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger, exiting func() bool) (*State, error) {
 	store, err := openStore(ctx, c.Store.SQLite)
 	if err != nil {
 		return nil, err
@@ -65,6 +69,7 @@ func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger) (*Sta
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &State{
 		store: store, keys: authority.NewKeyring(store, forms, time.Now), guesses: authority.NewThrottle(time.Now),
+		devices: authority.NewDevices(time.Now, exiting), outbound: outbound(),
 		forms: forms, cache: cache, metrics: audit.NewMetrics(), logger: logger, stop: stop,
 		adopted: make(chan struct{}, 1),
 	}
@@ -116,6 +121,7 @@ func (s *State) Destruct() error {
 	s.stop()
 	s.workers.Wait()
 	s.cache.Close()
+	s.outbound.CloseIdleConnections()
 	return s.store.Close()
 }
 

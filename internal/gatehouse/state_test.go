@@ -16,7 +16,7 @@ func openTestState(t *testing.T) *State {
 	t.Helper()
 	c := &config.Config{Store: config.Store{SQLite: filepath.Join(t.TempDir(), "gatehouse.db")}}
 	c.SetDefaults()
-	s, err := OpenState(t.Context(), c, slog.New(slog.DiscardHandler))
+	s, err := OpenState(t.Context(), c, slog.New(slog.DiscardHandler), func() bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,9 @@ func TestFault(t *testing.T) {
 	}{
 		{&authority.Error{Kind: authority.NotFound, Public: "no such key"}, 404, "no such key"},
 		{&authority.Error{Kind: authority.RealmUnknown, Public: "no such realm"}, 404, "no such realm"},
+		{&authority.Error{Kind: authority.ProviderUnknown, Public: "no such provider"}, 404, "no such provider"},
+		{&authority.Error{Kind: authority.AccountUnknown, Public: "no such account"}, 404, "no such account"},
+		{&authority.Error{Kind: authority.Invalid, Public: "a bad address"}, 400, "a bad address"},
 		{&authority.Error{Kind: authority.Unavailable, Err: errors.New("/secret/path")}, 503, "the database cannot be reached; Caddy's log says more"},
 		{&authority.Error{Kind: authority.Internal, Public: "x", Err: errors.New("y")}, 500, "an internal error; Caddy's log says more"},
 		{errors.New("z"), 500, "an internal error; Caddy's log says more"},

@@ -51,8 +51,9 @@ func (f *Forms) NewOpaque(kind authority.TokenKind) string {
 }
 
 // KindOf tells what raw could be by its looks alone: an opaque token by its
-// prefix, length and characters; a JWT by being three non-empty parts with a dot
-// between them. The kind of anything else is empty.
+// prefix, length and characters, or by being a UUID of version 4 in its canonical
+// spelling, which is a personal token; a JWT by being three non-empty parts with a
+// dot between them. The kind of anything else is empty.
 func (f *Forms) KindOf(raw string) (kind authority.TokenKind, jwt bool) {
 	if len(raw) > maxToken {
 		return "", false
@@ -63,10 +64,35 @@ func (f *Forms) KindOf(raw string) (kind authority.TokenKind, jwt bool) {
 			return p.kind, false
 		}
 	}
+	if isUUID4(raw) {
+		return authority.KindPersonal, false
+	}
 	if _, _, _, ok := split(raw); ok {
 		return authority.KindAccess, true
 	}
 	return "", false
+}
+
+// isUUID4 reports whether s is a UUID of version 4 (RFC 9562 §5.4) in lower case:
+// the one spelling that is issued, so that a token has no second digest.
+func isUUID4(s string) bool {
+	if len(s) != 36 || s[14] != '4' || strings.IndexByte("89ab", s[19]) < 0 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // split takes a compact JWS apart (RFC 7515 §3.1): exactly three parts, none empty.

@@ -174,6 +174,8 @@ func readClaims(text string) (authority.AccessClaims, error) {
 			hasIssued = true
 		case "auth_time":
 			c.AuthTime, err = readInteger(m.value)
+		case "userId":
+			c.UserID, err = readText(m.value)
 		case "cnf", "authorization_details", "nbf":
 			err = errors.New("a claim that restricts the token in a way not kept here")
 		}

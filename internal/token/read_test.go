@@ -222,6 +222,8 @@ func TestClaimsThatAreNotOurs(t *testing.T) {
 		"scope a list":        with(body, `"scope":["read"]`),
 		"sid a number":        with(body, `"sid":7`),
 		"auth_time a string":  with(body, `"auth_time":"1"`),
+		"userId a number":     with(body, `"userId":1`),
+		"NUL in the userId":   with(body, `"userId":"a\u0000"`),
 	} {
 		refused(t, f, []authority.Key{k}, name, forge(t, k, head(k), claims))
 	}

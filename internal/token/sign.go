@@ -36,6 +36,7 @@ type accessJWT struct {
 	Scope    string `json:"scope,omitempty"`
 	Session  string `json:"sid,omitempty"`
 	AuthTime int64  `json:"auth_time,omitempty"`
+	UserID   string `json:"userId,omitempty"`
 }
 
 // Sign writes an access token of RFC 9068 with the key. It refuses to issue what
@@ -65,7 +66,7 @@ func (f *Forms) sign(k *authority.Key, c *authority.AccessClaims) (string, error
 	}
 	claims := accessJWT{
 		c.Issuer, c.Expires, c.Audience, c.Subject, c.Client,
-		c.IssuedAt, c.TokenID, c.Scope, c.Session, c.AuthTime,
+		c.IssuedAt, c.TokenID, c.Scope, c.Session, c.AuthTime, c.UserID,
 	}
 	if len(c.Audience) == 1 {
 		claims.Audience = c.Audience[0]
@@ -101,7 +102,7 @@ func complete(c *authority.AccessClaims) error {
 		len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
 		return errors.New("a required claim is empty")
 	}
-	texts := [...]string{c.Issuer, c.Subject, c.Client, c.TokenID, c.Scope, c.Session}
+	texts := [...]string{c.Issuer, c.Subject, c.Client, c.TokenID, c.Scope, c.Session, c.UserID}
 	if slices.ContainsFunc(texts[:], unfit) || slices.ContainsFunc(c.Audience, unfit) {
 		return errors.New("a claim is not UTF-8 without NUL")
 	}

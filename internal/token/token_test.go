@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
@@ -63,9 +64,11 @@ func TestReadReturnsWhatSignWrote(t *testing.T) {
 	many.Audience = []string{"https://a.example.com", "https://b.example.com?x=1&y=<2>"}
 	odd := claims()
 	odd.Subject, odd.Client = "ünï \"quoted\" \\ \t\u2028 \U0001F510", "a<b>&c"
+	known := claims()
+	known.UserID = known.Subject
 	for _, alg := range algs {
 		k := newKey(t, f, alg)
-		for _, want := range []authority.AccessClaims{claims(), machine, many, odd} {
+		for _, want := range []authority.AccessClaims{claims(), machine, many, odd, known} {
 			raw := sign(t, f, k, want)
 			got, kid, err := f.Read([]authority.Key{newKey(t, f, "EdDSA"), k}, issuer, raw)
 			if err != nil {
@@ -92,7 +95,12 @@ func TestSignWritesOneSpelling(t *testing.T) {
 	if got := segment(t, raw, 1); got != want {
 		t.Errorf("claims %s, want %s", got, want)
 	}
-	c.Scope, c.Session, c.AuthTime, c.Audience = "", "", 0, []string{"a:1", "b:2"}
+	c.UserID = "the user"
+	want = strings.TrimSuffix(want, "}") + `,"userId":"the user"}`
+	if got := segment(t, sign(t, f, k, c), 1); got != want {
+		t.Errorf("claims %s, want %s", got, want)
+	}
+	c.Scope, c.Session, c.AuthTime, c.UserID, c.Audience = "", "", 0, "", []string{"a:1", "b:2"}
 	want = `{"iss":"https://auth.example.com","exp":1700000300,"aud":["a:1","b:2"],` +
 		`"sub":"5e0f7c1c-0000-5000-8000-000000000001","client_id":"app","iat":1700000000,"jti":"jti-1"}`
 	if got := segment(t, sign(t, f, k, c), 1); got != want {
@@ -111,6 +119,7 @@ func TestSignRefusesWhatReadWouldNotTake(t *testing.T) {
 		"no audience":      func(_ *authority.Key, c *authority.AccessClaims) { c.Audience = nil },
 		"an empty one":     func(_ *authority.Key, c *authority.AccessClaims) { c.Audience = []string{"a:1", ""} },
 		"NUL":              func(_ *authority.Key, c *authority.AccessClaims) { c.Subject = "a\x00b" },
+		"NUL in userId":    func(_ *authority.Key, c *authority.AccessClaims) { c.UserID = "a\x00b" },
 		"bad UTF-8":        func(_ *authority.Key, c *authority.AccessClaims) { c.Scope = "\xff" },
 		"too long":         func(_ *authority.Key, c *authority.AccessClaims) { c.Scope = strings.Repeat("s", 16<<10) },
 		"purpose":          func(k *authority.Key, _ *authority.AccessClaims) { k.Purpose = authority.PurposeRealm },
@@ -168,6 +177,40 @@ func TestOpaqueTokens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A personal token of the golem dialect is a UUID and nothing else; of a spelling
+// that others would take for the same there must not be a second one.
+func TestUUIDsArePersonalTokens(t *testing.T) {
+	f := token.New()
+	const good = "0d9f3a52-7c1e-4b6d-8a4f-2e5b90c1d7e3"
+	for _, variant := range "89ab" {
+		raw := good[:19] + string(variant) + good[20:]
+		if kind, jwt := f.KindOf(raw); kind != authority.KindPersonal || jwt {
+			t.Errorf("%s is taken for %q, jwt %t", raw, kind, jwt)
+		}
+	}
+	for range 100 {
+		if raw := secret.UUID(); !personal(f, raw) {
+			t.Errorf("%s, which we issue, is not taken", raw)
+		}
+	}
+	for _, bad := range []string{
+		strings.ToUpper(good), good[:35] + "E", "{" + good + "}", "urn:uuid:" + good, strings.ReplaceAll(good, "-", ""),
+		" " + good, good + " ", good + "\n", good[:35], good + "0", good[:35] + "g", good[:35] + "é"[:1], good[:34] + "é",
+		good[:8] + "_" + good[9:], good[:8] + "0" + good[9:], good[:9] + "-" + good[10:], good[:7] + "-" + good[7:8] + good[9:],
+		good[:14] + "1" + good[15:], good[:14] + "5" + good[15:], good[:14] + "7" + good[15:], good[:19] + "7" + good[20:], good[:19] + "c" + good[20:],
+		good[:19] + "A" + good[20:], "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", good[:35] + "\x00",
+	} {
+		if kind, jwt := f.KindOf(bad); kind != "" || jwt {
+			t.Errorf("%q is taken for %q, jwt %t", bad, kind, jwt)
+		}
+	}
+}
+
+func personal(f *token.Forms, raw string) bool {
+	kind, jwt := f.KindOf(raw)
+	return kind == authority.KindPersonal && !jwt
 }
 
 func TestNewOpaqueOfNoKindPanics(t *testing.T) {

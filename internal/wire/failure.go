@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -63,7 +62,7 @@ func (t Table) Failure(err error) Failure {
 		f.Fields = e.Fields
 		f.Text = publicText(e, row.Text)
 	}
-	if f.Kind == authority.Unavailable || f.Kind == authority.Throttled {
+	if f.Kind == authority.Unavailable || f.Kind == authority.Throttled || f.Kind == authority.ProviderFailed {
 		f.RetryAfter = DefaultRetryAfter
 		if ok && e.RetryAfter > 0 {
 			f.RetryAfter = e.RetryAfter
@@ -73,17 +72,10 @@ func (t Table) Failure(err error) Failure {
 }
 
 func publicText(e *authority.Error, otherwise string) string {
-	var parts []string
-	if e.Public != "" {
-		parts = append(parts, e.Public)
+	if said := e.Said(); said != "" {
+		return said
 	}
-	for _, field := range e.Fields {
-		parts = append(parts, field.Name+": "+field.Reason)
-	}
-	if len(parts) == 0 {
-		return otherwise
-	}
-	return strings.Join(parts, "; ")
+	return otherwise
 }
 
 // SetHeader sets what every error answer carries, in every dialect: that nobody
@@ -104,11 +96,11 @@ func Log(logger *slog.Logger, r *http.Request, err error) {
 	kind := authority.KindOf(err)
 	level := slog.LevelError
 	switch {
-	case kind != authority.Internal && kind != authority.Unavailable:
+	case kind != authority.Internal && kind != authority.Unavailable && kind != authority.ProviderFailed:
 		return
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		level = slog.LevelDebug // the caller hung up; nothing of ours is wrong
-	case kind == authority.Unavailable:
+	case kind != authority.Internal:
 		level = slog.LevelWarn
 	}
 	logger.LogAttrs(r.Context(), level, "request failed",

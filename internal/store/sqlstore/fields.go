@@ -175,6 +175,63 @@ func (c digestCell) Scan(src any) error {
 	return nil
 }
 
+// maybeDigestCell is a digest that may be none: the zero digest is NULL.
+type maybeDigestCell struct{ p *authority.Digest }
+
+func digestOrNone(p *authority.Digest) maybeDigestCell { return maybeDigestCell{p} }
+
+func (c maybeDigestCell) Value() (driver.Value, error) {
+	if *c.p == (authority.Digest{}) {
+		return nil, nil
+	}
+	return digest(c.p).Value()
+}
+
+func (c maybeDigestCell) Scan(src any) error {
+	if src == nil {
+		*c.p = authority.Digest{}
+		return nil
+	}
+	return digest(c.p).Scan(src)
+}
+
+// numberCell is a whole number.
+type numberCell struct{ p *int64 }
+
+func number(p *int64) numberCell { return numberCell{p} }
+
+func (c numberCell) Value() (driver.Value, error) { return *c.p, nil }
+
+func (c numberCell) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a number is stored as %T", src)
+	}
+	*c.p = n
+	return nil
+}
+
+// truthCell is yes or no, as 1 or 0: databases differ in their types for it.
+type truthCell struct{ p *bool }
+
+func truth(p *bool) truthCell { return truthCell{p} }
+
+func (c truthCell) Value() (driver.Value, error) {
+	if *c.p {
+		return int64(1), nil
+	}
+	return int64(0), nil
+}
+
+func (c truthCell) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok || n != 0 && n != 1 {
+		return fmt.Errorf("a truth is stored as the %T %v", src, src)
+	}
+	*c.p = n == 1
+	return nil
+}
+
 // blobCell is bytes, NULL when there are none.
 type blobCell struct{ p *[]byte }
 

@@ -88,6 +88,8 @@ func TestScanRefuses(t *testing.T) {
 		at time.Time
 		d  secret.Digest
 		b  []byte
+		n  int64
+		ok bool
 	)
 	for name, c := range map[string]struct {
 		cell sql.Scanner
@@ -107,9 +109,32 @@ func TestScanRefuses(t *testing.T) {
 		"bytes from a number":  {blob(&b), int64(1)},
 		"text from true":       {text(&s), true},
 		"time from a fraction": {instant(&at), 1.5},
+		"maybe a digest":       {digestOrNone(&d), make([]byte, 31)},
+		"no digest, empty":     {digestOrNone(&d), []byte{}},
+		"number from a text":   {number(&n), "1"},
+		"number from nothing":  {number(&n), nil},
+		"truth from two":       {truth(&ok), int64(2)},
+		"truth from a text":    {truth(&ok), "true"},
+		"truth from nothing":   {truth(&ok), nil},
 	} {
 		if err := c.cell.Scan(c.src); err == nil {
 			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// No digest is NULL, and NULL is no digest; one that is there is itself.
+func TestDigestOrNone(t *testing.T) {
+	var none, some, got secret.Digest
+	some[31] = 1
+	for _, d := range []secret.Digest{none, some} {
+		v, err := digestOrNone(&d).Value()
+		if err != nil || (v == nil) != (d == none) {
+			t.Errorf("%x is written as %v, %v", d, v, err)
+		}
+		got = secret.DigestOf("what stood there before")
+		if err := digestOrNone(&got).Scan(v); got != d || err != nil {
+			t.Errorf("%v is read as %x, %v, want %x", v, got, err, d)
 		}
 	}
 }

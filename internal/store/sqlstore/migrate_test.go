@@ -107,7 +107,7 @@ func TestFailures(t *testing.T) {
 			return errors.Join(err, undo)
 		}, authority.Unavailable},
 		"a damaged row": {func(tx *Tx) error {
-			if _, err := db.ExecContext(ctx, "INSERT INTO sessions VALUES ('r', 's', '', '', x'00', 0, 0, 0, '', 0)"); err != nil {
+			if _, err := db.ExecContext(ctx, "INSERT INTO sessions VALUES ('r', 's', '', '', x'00', 0, 0, 0, '', 0, '', '')"); err != nil {
 				return err
 			}
 			session, err := tx.Session("r", "s")

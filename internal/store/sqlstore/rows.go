@@ -15,6 +15,9 @@ var (
 	sessionTable    = newTable("sessions", 2, sessionFields)
 	refreshTable    = newTable("refresh_tokens", 1, refreshFields)
 	knownTable      = newTable("known_addresses", 3, knownFields)
+	accountTable    = newTable("accounts", 2, accountFields)
+	identityTable   = newTable("identities", 3, identityFields)
+	markTable       = newTable("marks", 2, markFields)
 )
 
 // What is swept, by table and primary key. Keys stay: the tokens they signed may
@@ -26,6 +29,7 @@ var sweeps = [...]string{
 	sweepText("refresh_tokens", "digest", "until"),
 	sweepText("totp_steps", "realm, account, step", "expires"),
 	sweepText("known_addresses", "realm, account, network", "expires"),
+	sweepText("marks", "realm, id", "expires"),
 }
 
 // The statements that are not a get, put or delete by primary key.
@@ -35,6 +39,11 @@ WHERE successor IS NOT NULL AND used > 0 AND used < $1`
 	spendStepText = `INSERT INTO totp_steps (realm, account, step, expires) VALUES ($1, $2, $3, $4)
 ON CONFLICT (realm, account, step) DO NOTHING`
 	revokedText = `SELECT 1 FROM revocations WHERE realm = $1 AND token_id = $2`
+
+	tokenByIDText      = " WHERE realm = $1 AND id = $2 LIMIT 1"
+	tokensText         = " WHERE realm = $1 AND account = $2 AND kind = $3 ORDER BY issued, id LIMIT $4"
+	deleteTokensText   = "DELETE FROM tokens WHERE realm = $1 AND account = $2"
+	deleteSessionsText = "DELETE FROM sessions WHERE realm = $1 AND account = $2"
 )
 
 // Each function below is the whole mapping of one row: columns, values to write
@@ -66,6 +75,7 @@ func tokenFields(t *authority.Token) []field {
 		{"session", text(&t.Session)},
 		{"scopes", list(&t.Scopes)},
 		{"audience", list(&t.Audience)},
+		{"credential", digestOrNone(&t.Credential)},
 		{"issued", instant(&t.Issued)},
 		{"expires", instant(&t.Expires)},
 	}
@@ -86,6 +96,8 @@ func sessionFields(s *authority.Session) []field {
 		{"account", text(&s.Account)},
 		{"client", text(&s.Client)},
 		{"address", text(&s.Address)},
+		{"provider", text(&s.Provider)},
+		{"binding", text(&s.Binding)},
 		{"credential", digest(&s.Credential)},
 		{"created", instant(&s.Created)},
 		{"last_used", instant(&s.LastUsed)},
@@ -118,6 +130,45 @@ func knownFields(k *authority.KnownAddress) []field {
 		{"account", digest(&k.Account)},
 		{"network", text(&k.Network)},
 		{"expires", instant(&k.Expires)},
+	}
+}
+
+func accountFields(a *authority.Account) []field {
+	return []field{
+		{"realm", text(&a.Realm)},
+		{"id", text(&a.ID)},
+		{"username", text(&a.Username)},
+		{"name", text(&a.Name)},
+		{"email", text(&a.Email)},
+		{"email_verified", truth(&a.EmailVerified)},
+		{"email_key", text(&a.EmailKey)},
+		{"roles", list(&a.Roles)},
+		{"created", instant(&a.Created)},
+		{"last_login", instant(&a.LastLogin)},
+		{"provider", text(&a.Provider)},
+		{"disabled", instant(&a.Disabled)},
+	}
+}
+
+func identityFields(i *authority.Identity) []field {
+	return []field{
+		{"realm", text(&i.Realm)},
+		{"provider", text(&i.Provider)},
+		{"subject", text(&i.Subject)},
+		{"issuer", text(&i.Issuer)},
+		{"account", text(&i.Account)},
+		{"created", instant(&i.Created)},
+		{"last_used", instant(&i.LastUsed)},
+	}
+}
+
+func markFields(m *authority.Mark) []field {
+	return []field{
+		{"realm", text(&m.Realm)},
+		{"id", digest(&m.ID)},
+		{"failures", number(&m.Failures)},
+		{"spent", instant(&m.Spent)},
+		{"expires", instant(&m.Expires)},
 	}
 }
 

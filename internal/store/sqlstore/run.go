@@ -127,3 +127,17 @@ func putRow[R any](t *Tx, tb *table[R], row *R) error {
 	_, err := t.exec("put "+tb.name, tb.put, args...)
 	return err
 }
+
+// deleteBy runs a statement that deletes what has the texts. There is nothing to
+// delete by a text that cannot have been put.
+func (t *Tx) deleteBy(op, text string, key ...string) error {
+	if !sound(key...) {
+		return t.failed
+	}
+	args := make([]any, len(key))
+	for i, k := range key {
+		args[i] = k
+	}
+	_, err := t.exec(op, text, args...)
+	return err
+}

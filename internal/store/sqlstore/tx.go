@@ -108,6 +108,38 @@ func (t *Tx) DeleteToken(d authority.Digest) error {
 	return err
 }
 
+// TokenByID implements authority.Tx.
+func (t *Tx) TokenByID(realm, id string) (authority.Token, error) {
+	if !sound(realm, id) {
+		return authority.Token{}, authority.ErrNotFound
+	}
+	found, err := rowsOf(t, &tokenTable, tokenTable.all+tokenByIDText, realm, id)
+	if err != nil {
+		return authority.Token{}, err
+	}
+	if len(found) == 0 {
+		return authority.Token{}, authority.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Tokens implements authority.Tx. An empty account has none: clients' own tokens
+// are nobody's.
+func (t *Tx) Tokens(realm, account string, kind authority.TokenKind, limit int) ([]authority.Token, error) {
+	if account == "" || limit <= 0 || !sound(realm, account, string(kind)) {
+		return nil, t.failed
+	}
+	return rowsOf(t, &tokenTable, tokenTable.all+tokensText, realm, account, string(kind), limit)
+}
+
+// DeleteTokens implements authority.Tx. An empty account has none.
+func (t *Tx) DeleteTokens(realm, account string) error {
+	if account == "" {
+		return t.failed
+	}
+	return t.deleteBy("delete tokens", deleteTokensText, realm, account)
+}
+
 // Revoked implements authority.Tx.
 func (t *Tx) Revoked(realm, tokenID string) (bool, error) {
 	if !sound(realm, tokenID) {
@@ -134,11 +166,15 @@ func (t *Tx) PutSession(s authority.Session) error { return putRow(t, &sessionTa
 
 // DeleteSession implements authority.Tx.
 func (t *Tx) DeleteSession(realm, id string) error {
-	if !sound(realm, id) {
+	return t.deleteBy("delete sessions", sessionTable.remove, realm, id)
+}
+
+// DeleteSessions implements authority.Tx. An empty account has none.
+func (t *Tx) DeleteSessions(realm, account string) error {
+	if account == "" {
 		return t.failed
 	}
-	_, err := t.exec("delete sessions", sessionTable.remove, realm, id)
-	return err
+	return t.deleteBy("delete sessions", deleteSessionsText, realm, account)
 }
 
 // Sessions implements authority.Tx.

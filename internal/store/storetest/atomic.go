@@ -129,9 +129,11 @@ func viewWrites(t *testing.T, open Open) {
 	s := opened(t, open)
 	update(t, s, func(tx authority.Tx) error { return tx.PutToken(token("old", tx.Now().Add(time.Hour))) })
 	for name, write := range map[string]func(authority.Tx) error{
-		"put":    func(tx authority.Tx) error { return tx.PutToken(token("new", tx.Now())) },
-		"delete": func(tx authority.Tx) error { return tx.DeleteToken(sha256.Sum256([]byte("old"))) },
-		"erase":  func(tx authority.Tx) error { return tx.EraseSuccessors(tx.Now()) },
+		"put":                 func(tx authority.Tx) error { return tx.PutToken(token("new", tx.Now())) },
+		"delete":              func(tx authority.Tx) error { return tx.DeleteToken(sha256.Sum256([]byte("old"))) },
+		"erase":               func(tx authority.Tx) error { return tx.EraseSuccessors(tx.Now()) },
+		"delete an account's": func(tx authority.Tx) error { return tx.DeleteTokens("r", "a") },
+		"mark":                func(tx authority.Tx) error { return tx.PutMark(authority.Mark{Realm: "r"}) },
 		"spend": func(tx authority.Tx) error {
 			_, err := tx.SpendStep("r", "a", 1, tx.Now())
 			return err

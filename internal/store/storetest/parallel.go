@@ -144,6 +144,53 @@ func parallelSpending(t *testing.T, open Open) {
 	}
 }
 
+// Who finds a mark unspent spends it, and nobody else does: a state opens one
+// login, a device session gives one token. What others count meanwhile is not lost.
+func parallelMarks(t *testing.T, open Open) {
+	const workers, marks = 16, 10
+	s := opened(t, open)
+	var won [marks]atomic.Int32
+	together(workers, func(int) {
+		for i := range marks {
+			first := false
+			err := s.Update(t.Context(), func(tx authority.Tx) error {
+				first = false // fn may run twice
+				mark, err := tx.Mark("r", sha256.Sum256(fmt.Append(nil, i)))
+				switch {
+				case errors.Is(err, authority.ErrNotFound):
+					mark = authority.Mark{Realm: "r", ID: sha256.Sum256(fmt.Append(nil, i)), Expires: tx.Now().Add(time.Hour)}
+				case err != nil:
+					return err
+				}
+				if mark.Spent.IsZero() {
+					first, mark.Spent = true, tx.Now()
+				} else {
+					mark.Failures++
+				}
+				return tx.PutMark(mark)
+			})
+			if err != nil {
+				t.Errorf("spend: %v", err)
+			}
+			if first {
+				won[i].Add(1)
+			}
+		}
+	})
+	view(t, s, func(tx authority.Tx) error {
+		for i := range won {
+			mark, err := tx.Mark("r", sha256.Sum256(fmt.Append(nil, i)))
+			if err != nil {
+				return err
+			}
+			if n := won[i].Load(); n != 1 || mark.Failures != workers-1 {
+				t.Errorf("mark %d was spent %d times, and failed %d times of %d", i, n, mark.Failures, workers-1)
+			}
+		}
+		return nil
+	})
+}
+
 func parallelFailures(t *testing.T, open Open) {
 	const workers, rounds = 12, 20
 	s := opened(t, open)

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"reflect"
 	"testing"
@@ -10,96 +9,6 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 )
-
-// kindOfRow is how one row type is put and got back.
-type kindOfRow struct {
-	name string
-	new  func() any // a pointer to an empty row
-	put  func(tx authority.Tx, row any) error
-	get  func(tx authority.Tx, row any) (any, error) // the stored row with row's key
-}
-
-func kindsOfRow() []kindOfRow {
-	return []kindOfRow{
-		{
-			"key", func() any { return new(authority.Key) },
-			func(tx authority.Tx, row any) error { return tx.PutKey(*row.(*authority.Key)) },
-			func(tx authority.Tx, row any) (any, error) {
-				want := row.(*authority.Key)
-				keys, err := tx.Keys(want.Realm)
-				for _, k := range keys {
-					if k.ID == want.ID {
-						return &k, err
-					}
-				}
-				return nil, errors.Join(err, authority.ErrNotFound)
-			},
-		},
-		{
-			"token", func() any { return new(authority.Token) },
-			func(tx authority.Tx, row any) error { return tx.PutToken(*row.(*authority.Token)) },
-			func(tx authority.Tx, row any) (any, error) {
-				got, err := tx.Token(row.(*authority.Token).Digest)
-				return &got, err
-			},
-		},
-		{
-			"session", func() any { return new(authority.Session) },
-			func(tx authority.Tx, row any) error { return tx.PutSession(*row.(*authority.Session)) },
-			func(tx authority.Tx, row any) (any, error) {
-				want := row.(*authority.Session)
-				got, err := tx.Session(want.Realm, want.ID)
-				return &got, err
-			},
-		},
-		{
-			"refresh", func() any { return new(authority.Refresh) },
-			func(tx authority.Tx, row any) error { return tx.PutRefresh(*row.(*authority.Refresh)) },
-			func(tx authority.Tx, row any) (any, error) {
-				got, err := tx.Refresh(row.(*authority.Refresh).Digest)
-				return &got, err
-			},
-		},
-		{
-			"known address", func() any { return new(authority.KnownAddress) },
-			func(tx authority.Tx, row any) error { return tx.PutKnownAddress(*row.(*authority.KnownAddress)) },
-			func(tx authority.Tx, row any) (any, error) {
-				want := row.(*authority.KnownAddress)
-				got, err := tx.KnownAddress(want.Realm, want.Account, want.Network)
-				return &got, err
-			},
-		},
-	}
-}
-
-// fill gives every field of the row a value of its own, so that a field that is
-// not stored, or stored in another's place, shows. seed tells rows apart.
-func fill(t *testing.T, row any, seed int) {
-	t.Helper()
-	v := reflect.ValueOf(row).Elem()
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Name
-		at := time.Date(2030, 1, 2, 3, 4, 5, 678901000, time.UTC).Add(time.Duration(seed*100+i) * time.Hour)
-		sum := sha256.Sum256(binary.AppendVarint([]byte(name), int64(seed)))
-		switch f := v.Field(i); f.Interface().(type) {
-		case authority.List:
-			f.Set(reflect.ValueOf(authority.ListOf(name, string(rune('a'+seed)))))
-		case time.Time:
-			f.Set(reflect.ValueOf(at))
-		case []byte:
-			f.SetBytes(sum[:])
-		default:
-			switch f.Kind() {
-			case reflect.String:
-				f.SetString(name + string(rune('a'+seed)))
-			case reflect.Array:
-				reflect.Copy(f, reflect.ValueOf(sum))
-			default:
-				t.Fatalf("%s.%s: the suite has no value for a %s yet", v.Type(), name, f.Type())
-			}
-		}
-	}
-}
 
 func everyField(t *testing.T, open Open) {
 	s := opened(t, open)
@@ -163,14 +72,21 @@ func notThere(t *testing.T, open Open) {
 		revoked, err := tx.Revoked("r", "nobody")
 		sessions, err2 := tx.Sessions("r", "", 10)
 		keys, err3 := tx.Keys("r")
-		if revoked || len(sessions) != 0 || len(keys) != 0 {
-			t.Errorf("an empty store has revocation %v, sessions %v, keys %v", revoked, sessions, keys)
+		tokens, err4 := tx.Tokens("r", "nobody", authority.KindPersonal, 10)
+		accounts, err5 := tx.Accounts("r", time.Time{}, "", 10)
+		named, err6 := tx.AccountsByEmail("r", "nobody@example.com", 10)
+		identities, err7 := tx.Identities("r", "nobody", 10)
+		if revoked || len(sessions)+len(keys)+len(tokens)+len(accounts)+len(named)+len(identities) != 0 {
+			t.Errorf("an empty store has revocation %v, sessions %v, keys %v, tokens %v, accounts %v and %v, identities %v",
+				revoked, sessions, keys, tokens, accounts, named, identities)
 		}
-		return errors.Join(err, err2, err3)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7)
 	})
 	update(t, s, func(tx authority.Tx) error {
 		return errors.Join(tx.DeleteToken(sha256.Sum256([]byte("nobody"))),
-			tx.DeleteSession("r", "nobody"), tx.EraseSuccessors(tx.Now()))
+			tx.DeleteSession("r", "nobody"), tx.EraseSuccessors(tx.Now()),
+			tx.DeleteTokens("r", "nobody"), tx.DeleteSessions("r", "nobody"),
+			tx.DeleteAccount("r", "nobody"), tx.DeleteIdentity("r", "p", "nobody"))
 	})
 	// ErrNotFound is an answer, not a failure: the Update goes on and is kept.
 	update(t, s, func(tx authority.Tx) error {
@@ -191,15 +107,9 @@ func putOverwrites(t *testing.T, open Open) {
 		fill(t, row, 0)
 		fill(t, other, 1)
 		// The second row has the first one's key and nothing else of it.
-		for _, key := range []string{"Digest", "Realm", "ID", "Account", "Network"} {
+		for _, key := range k.keys {
 			from, to := reflect.ValueOf(row).Elem(), reflect.ValueOf(other).Elem()
-			byDigest, isKey := from.FieldByName("Digest").IsValid(), from.FieldByName(key).IsValid()
-			if key == "Account" { // part of a key only beside a network
-				isKey = from.FieldByName("Network").IsValid()
-			}
-			if isKey && byDigest == (key == "Digest") {
-				to.FieldByName(key).Set(from.FieldByName(key))
-			}
+			to.FieldByName(key).Set(from.FieldByName(key))
 		}
 		update(t, s, func(tx authority.Tx) error { return k.put(tx, row) })
 		update(t, s, func(tx authority.Tx) error { return k.put(tx, other) })

@@ -10,6 +10,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 )
 
+// swept is how many kinds of row are swept.
+const swept = 7
+
 // putAll puts one row of each swept kind that expires then.
 func putAll(tx authority.Tx, name string, expires time.Time) error {
 	_, err := tx.SpendStep("r", name, 1, expires)
@@ -18,6 +21,8 @@ func putAll(tx authority.Tx, name string, expires time.Time) error {
 		tx.PutRevocation(authority.Revocation{Realm: "r", TokenID: name, Expires: expires}),
 		tx.PutSession(authority.Session{Realm: "r", ID: name, Expires: expires}),
 		tx.PutRefresh(authority.Refresh{Digest: sha256.Sum256([]byte(name)), Realm: "r", Until: expires}),
+		tx.PutKnownAddress(authority.KnownAddress{Realm: "r", Network: name, Expires: expires}),
+		tx.PutMark(authority.Mark{Realm: "r", ID: sha256.Sum256([]byte(name)), Expires: expires}),
 	)
 }
 
@@ -34,9 +39,12 @@ func wantAll(t *testing.T, s Store, name string, want bool) {
 		_, noToken := tx.Token(sha256.Sum256([]byte(name)))
 		_, noSession := tx.Session("r", name)
 		_, noRefresh := tx.Refresh(sha256.Sum256([]byte(name)))
+		_, noKnown := tx.KnownAddress("r", authority.Digest{}, name)
+		_, noMark := tx.Mark("r", sha256.Sum256([]byte(name)))
 		for kind, there := range map[string]bool{
 			"step": !free, "revocation": revoked, "token": noToken == nil,
 			"session": noSession == nil, "refresh token": noRefresh == nil,
+			"known address": noKnown == nil, "mark": noMark == nil,
 		} {
 			if there != want {
 				t.Errorf("%s %q is there: %v, want %v", kind, name, there, want)
@@ -70,11 +78,14 @@ func sweepExpired(t *testing.T, open Open) {
 				return err
 			}
 		}
-		// A key's times are for authority to judge.
-		return tx.PutKey(authority.Key{Realm: "r", ID: "k", Expires: tx.Now().Add(-time.Hour)})
+		// A key's times are for authority to judge; an account and an identity have no end.
+		return errors.Join(
+			tx.PutKey(authority.Key{Realm: "r", ID: "k", Expires: tx.Now().Add(-time.Hour)}),
+			tx.PutAccount(authority.Account{Realm: "r", ID: "a", Disabled: tx.Now().Add(-time.Hour)}),
+			tx.PutIdentity(authority.Identity{Realm: "r", Provider: "p", Subject: "s"}))
 	})
-	if n, err := s.Sweep(t.Context(), 1000); n != 10 || err != nil {
-		t.Errorf("sweep: %d rows, error %v, want 10", n, err)
+	if n, err := s.Sweep(t.Context(), 1000); n != 2*swept || err != nil {
+		t.Errorf("sweep: %d rows, error %v, want %d", n, err, 2*swept)
 	}
 	if n, err := s.Sweep(t.Context(), 1000); n != 0 || err != nil {
 		t.Errorf("second sweep: %d rows, error %v, want none", n, err)
@@ -87,7 +98,9 @@ func sweepExpired(t *testing.T, open Open) {
 		if len(keys) != 1 {
 			t.Errorf("%d keys after the sweep, want 1", len(keys))
 		}
-		return err
+		_, err2 := tx.Account("r", "a")
+		_, err3 := tx.Identity("r", "p", "s")
+		return errors.Join(err, err2, err3)
 	})
 }
 
@@ -107,7 +120,7 @@ func sweepLimit(t *testing.T, open Open) {
 			t.Errorf("sweep of at most %d: %d rows, error %v", limit, n, err)
 		}
 	}
-	left := 5 * each
+	left := swept * each
 	for left > 0 {
 		n, err := s.Sweep(t.Context(), 10)
 		if err != nil {

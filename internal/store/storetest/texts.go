@@ -29,6 +29,7 @@ func oddTexts(t *testing.T, open Open) {
 			err := errors.Join(
 				tx.PutSession(authority.Session{Realm: "r", ID: fmt.Sprint(i), Account: text, Client: text}),
 				tx.PutKey(authority.Key{Realm: "r", ID: fmt.Sprint(i), Alg: text}),
+				tx.PutAccount(authority.Account{Realm: "r", ID: fmt.Sprint(i), Username: text, Name: text, Email: text}),
 			)
 			if err != nil {
 				return fmt.Errorf("%.20q: %w", text, err)
@@ -42,8 +43,14 @@ func oddTexts(t *testing.T, open Open) {
 			if err != nil {
 				return err
 			}
-			if one.Client != text {
-				t.Errorf("%.20q came back as %.20q", text, one.Client)
+			account, err := tx.Account("r", fmt.Sprint(i))
+			if err != nil {
+				return err
+			}
+			for _, got := range []string{one.Client, account.Username, account.Name, account.Email} {
+				if got != text {
+					t.Errorf("%.20q came back as %.20q", text, got)
+				}
 			}
 			found, err := tx.Sessions("r", text, 10)
 			if err != nil {
@@ -56,19 +63,38 @@ func oddTexts(t *testing.T, open Open) {
 		return nil
 	})
 	// As keys, bounded by what an index of any database takes.
-	update(t, s, func(tx authority.Tx) error {
-		for _, text := range texts() {
-			if len(text) > 1<<10 {
-				continue
-			}
-			if err := tx.PutRevocation(authority.Revocation{Realm: "r", TokenID: text}); err != nil {
-				return fmt.Errorf("%q: %w", text, err)
-			}
-			if revoked, err := tx.Revoked("r", text+"."); err != nil || revoked {
-				t.Errorf("%q followed by a dot: revoked %v, error %v", text, revoked, err)
-			}
+	for _, text := range texts() {
+		if len(text) <= 1<<10 {
+			oddKey(t, s, text)
 		}
-		return nil
+	}
+}
+
+func oddKey(t *testing.T, s Store, text string) {
+	t.Helper()
+	update(t, s, func(tx authority.Tx) error {
+		return errors.Join(
+			tx.PutRevocation(authority.Revocation{Realm: "r", TokenID: text}),
+			tx.PutIdentity(authority.Identity{Realm: "r", Provider: "p", Subject: text, Account: text}),
+			tx.PutAccount(authority.Account{Realm: "q", ID: text, EmailKey: text}))
+	})
+	view(t, s, func(tx authority.Tx) error {
+		if revoked, err := tx.Revoked("r", text+"."); err != nil || revoked {
+			t.Errorf("%q followed by a dot: revoked %v, error %v", text, revoked, err)
+		}
+		if _, err := tx.Identity("r", "p", text+"."); !errors.Is(err, authority.ErrNotFound) {
+			t.Errorf("identity %q followed by a dot: error %v", text, err)
+		}
+		identity, err := tx.Identity("r", "p", text)
+		if identity.Account != text {
+			t.Errorf("identity %q opens account %q", text, identity.Account)
+		}
+		accounts, err2 := tx.AccountsByEmail("q", text, 10)
+		identities, err3 := tx.Identities("r", text, 10)
+		if len(accounts) != 1 || accounts[0].ID != text || len(identities) != 1 {
+			t.Errorf("the key %q finds %d accounts and %d identities, want its own ones", text, len(accounts), len(identities))
+		}
+		return errors.Join(err, err2, err3)
 	})
 }
 
@@ -95,6 +121,14 @@ func unsoundTexts(t *testing.T, open Open) {
 				_, err := tx.SpendStep("r", text, 1, tx.Now())
 				return err
 			},
+			"account": func(tx authority.Tx) error { return tx.PutAccount(authority.Account{Realm: "r", ID: text}) },
+			"e-mail": func(tx authority.Tx) error {
+				return tx.PutAccount(authority.Account{Realm: "r", ID: "y", EmailKey: text})
+			},
+			"subject": func(tx authority.Tx) error {
+				return tx.PutIdentity(authority.Identity{Realm: "r", Provider: "p", Subject: text})
+			},
+			"mark": func(tx authority.Tx) error { return tx.PutMark(authority.Mark{Realm: text}) },
 		} {
 			err := s.Update(t.Context(), put)
 			if err == nil {
@@ -107,16 +141,9 @@ func unsoundTexts(t *testing.T, open Open) {
 			if _, err := tx.Session("r", text); !errors.Is(err, authority.ErrNotFound) {
 				t.Errorf("session %q: error %v, want ErrNotFound", text, err)
 			}
-			if revoked, err := tx.Revoked("r", text); err != nil || revoked {
-				t.Errorf("revoked(%q) = %v, %v", text, revoked, err)
-			}
-			if found, err := tx.Sessions("r", text, 10); err != nil || len(found) != 0 {
-				t.Errorf("sessions of %q: %v, %v", text, found, err)
-			}
-			if keys, err := tx.Keys(text); err != nil || len(keys) != 0 {
-				t.Errorf("keys of %q: %v, %v", text, keys, err)
-			}
-			return tx.DeleteSession("r", text)
+			unsoundLookups(t, tx, text)
+			return errors.Join(tx.DeleteSession("r", text), tx.DeleteSessions("r", text), tx.DeleteTokens("r", text),
+				tx.DeleteAccount("r", text), tx.DeleteIdentity("r", "p", text))
 		})
 	}
 	wantRevoked(t, s, "r", "x", true)
@@ -124,6 +151,41 @@ func unsoundTexts(t *testing.T, open Open) {
 		_, err := tx.Session("r", "x")
 		return err
 	})
+}
+
+// unsoundLookups asks for what cannot have been put: there is none of it, and
+// asking is no fault.
+func unsoundLookups(t *testing.T, tx authority.Tx, text string) {
+	t.Helper()
+	if revoked, err := tx.Revoked("r", text); err != nil || revoked {
+		t.Errorf("revoked(%q) = %v, %v", text, revoked, err)
+	}
+	if found, err := tx.Sessions("r", text, 10); err != nil || len(found) != 0 {
+		t.Errorf("sessions of %q: %v, %v", text, found, err)
+	}
+	if keys, err := tx.Keys(text); err != nil || len(keys) != 0 {
+		t.Errorf("keys of %q: %v, %v", text, keys, err)
+	}
+	_, token := tx.TokenByID("r", text)
+	_, account := tx.Account("r", text)
+	_, identity := tx.Identity("r", "p", text)
+	_, mark := tx.Mark(text, authority.Digest{})
+	for name, err := range map[string]error{"token": token, "account": account, "identity": identity, "mark": mark} {
+		if !errors.Is(err, authority.ErrNotFound) {
+			t.Errorf("%s %q: error %v, want ErrNotFound", name, text, err)
+		}
+	}
+	tokens, err := tx.Tokens("r", text, authority.KindAccess, 10)
+	kinds, err2 := tx.Tokens("r", "x", authority.TokenKind(text), 10)
+	accounts, err3 := tx.Accounts("r", tx.Now(), text, 10)
+	named, err4 := tx.AccountsByEmail("r", text, 10)
+	identities, err5 := tx.Identities("r", text, 10)
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+		t.Errorf("lists of %q: %v", text, err)
+	}
+	if n := len(tokens) + len(kinds) + len(accounts) + len(named) + len(identities); n != 0 {
+		t.Errorf("lists of %q hold %d rows", text, n)
+	}
 }
 
 func oddLists(t *testing.T, open Open) {

@@ -28,6 +28,21 @@ func errorTable() wire.Table {
 		authority.TokenInvalid:          {Status: http.StatusUnauthorized, Text: "the token is not active"},
 		authority.LoginFailed:           {Status: http.StatusUnauthorized, Text: "the username or password is wrong"},
 		authority.NotFound:              {Status: http.StatusNotFound, Text: "Not Found"},
+		// The rest belongs to logins that this dialect does not offer. Should one ever come
+		// this way, it is said in the nearest words.
+		authority.ProviderUnknown:      {Status: http.StatusNotFound, Text: "there is no such login here"},
+		authority.ProviderFailed:       {Status: http.StatusServiceUnavailable, Text: "the login provider cannot answer now: try again later"},
+		authority.UpstreamTokenInvalid: {Status: http.StatusUnauthorized, Text: "the login provider's token is not good here"},
+		authority.UpstreamCodeInvalid:  {Status: http.StatusBadRequest, Text: "the login provider's code is not good"},
+		authority.StateInvalid:         {Status: http.StatusBadRequest, Text: "the login was not begun here, or is too old"},
+		authority.AccountUnknown:       {Status: http.StatusUnauthorized, Text: "nobody here has this login"},
+		authority.SignUpRefused:        {Status: http.StatusForbidden, Text: "new accounts are not let in here"},
+		authority.AccountDisabled:      {Status: http.StatusUnauthorized, Text: "the account may not log in"},
+		authority.StepInvalid:          {Status: http.StatusUnauthorized, Text: "the login has to be begun again"},
+		authority.SecondFactorInvalid:  {Status: http.StatusUnauthorized, Text: "the second factor is missing, wrong or used up"},
+		authority.BindingInvalid:       {Status: http.StatusBadRequest, Text: "the session was opened by another client"},
+		authority.DeviceInvalid:        {Status: http.StatusBadRequest, Text: "the device login is not good"},
+		authority.DeviceRefused:        {Status: http.StatusBadRequest, Text: "the device login was refused or ran out"},
 	}
 }
 
@@ -89,10 +104,10 @@ func (d *Dialect) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f.SetHeader(w.Header())
 	// RFC 9110 §15.5.2 asks for a challenge. That of a login is not Basic: a browser
 	// would put a dialog of its own over the page.
-	switch f.Kind {
-	case authority.ClientUnauthenticated:
+	switch {
+	case f.Kind == authority.ClientUnauthenticated:
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+d.first.Name+`"`)
-	case authority.LoginFailed, authority.TokenInvalid:
+	case f.Status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+d.first.Name+`"`)
 	}
 	var detail any = f.Text

@@ -45,6 +45,19 @@ func TestErrorTable(t *testing.T) {
 		{authority.TokenInvalid, 401, `Bearer realm="main"`, ""},
 		{authority.LoginFailed, 401, `Bearer realm="main"`, ""},
 		{authority.NotFound, 404, "", ""},
+		{authority.ProviderUnknown, 404, "", ""},
+		{authority.ProviderFailed, 503, "", "7"},
+		{authority.UpstreamTokenInvalid, 401, `Bearer realm="main"`, ""},
+		{authority.UpstreamCodeInvalid, 400, "", ""},
+		{authority.StateInvalid, 400, "", ""},
+		{authority.AccountUnknown, 401, `Bearer realm="main"`, ""},
+		{authority.SignUpRefused, 403, "", ""},
+		{authority.AccountDisabled, 401, `Bearer realm="main"`, ""},
+		{authority.StepInvalid, 401, `Bearer realm="main"`, ""},
+		{authority.SecondFactorInvalid, 401, `Bearer realm="main"`, ""},
+		{authority.BindingInvalid, 400, "", ""},
+		{authority.DeviceInvalid, 400, "", ""},
+		{authority.DeviceRefused, 400, "", ""},
 	}
 	if len(rows) != len(authority.Kinds()) {
 		t.Fatalf("%d rows for %d kinds", len(rows), len(authority.Kinds()))
@@ -72,7 +85,7 @@ func TestErrorTable(t *testing.T) {
 					t.Errorf("too much got out: %s; %s", w.Body, s.log)
 				}
 				logged := strings.Contains(s.log.String(), "the cause")
-				if want := tc.kind == authority.Internal || tc.kind == authority.Unavailable; logged != want {
+				if want := tc.kind == authority.Internal || tc.kind == authority.Unavailable || tc.kind == authority.ProviderFailed; logged != want {
 					t.Errorf("logged: %t; %s", logged, s.log)
 				}
 			})

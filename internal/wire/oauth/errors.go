@@ -26,6 +26,21 @@ func errorTable() wire.Table {
 		authority.TokenInvalid:          {Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the token is not active"},
 		authority.LoginFailed:           {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the login failed"},
 		authority.NotFound:              {Status: http.StatusNotFound, Code: "invalid_request", Text: "there is no such thing here"},
+		// The rest belongs to logins that this dialect does not offer. Should one ever come
+		// this way, it is said in the nearest words.
+		authority.ProviderUnknown:      {Status: http.StatusNotFound, Code: "invalid_request", Text: "there is no such login here"},
+		authority.ProviderFailed:       {Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "the login provider cannot answer now; try again"},
+		authority.UpstreamTokenInvalid: {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the login provider's token is not good here"},
+		authority.UpstreamCodeInvalid:  {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the login provider's code is wrong, used up or expired"},
+		authority.StateInvalid:         {Status: http.StatusBadRequest, Code: "invalid_request", Text: "the login was not begun here, or is used up or too old"},
+		authority.AccountUnknown:       {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "nobody here has this login"},
+		authority.SignUpRefused:        {Status: http.StatusBadRequest, Code: "access_denied", Text: "new accounts are not let in here"},
+		authority.AccountDisabled:      {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the account may not log in"},
+		authority.StepInvalid:          {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the login has to be begun again"},
+		authority.SecondFactorInvalid:  {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the second factor is missing, wrong or used up"},
+		authority.BindingInvalid:       {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the session was opened by another client"},
+		authority.DeviceInvalid:        {Status: http.StatusBadRequest, Code: "invalid_grant", Text: "the device login is wrong, used up or too old"},
+		authority.DeviceRefused:        {Status: http.StatusBadRequest, Code: "access_denied", Text: "the device login was refused or ran out"},
 	}
 }
 

@@ -14,7 +14,7 @@ func TestErrorTable(t *testing.T) {
 	if missing := errorTable().Missing(); len(missing) != 0 {
 		t.Fatalf("kinds without a row: %v", missing)
 	}
-	for _, tc := range []struct {
+	rows := []struct {
 		kind      authority.Kind
 		status    int
 		code      string
@@ -36,7 +36,24 @@ func TestErrorTable(t *testing.T) {
 		{authority.TokenInvalid, 401, "invalid_token", `Bearer realm="main", error="invalid_token"`, ""},
 		{authority.LoginFailed, 400, "invalid_grant", "", ""},
 		{authority.NotFound, 404, "invalid_request", "", ""},
-	} {
+		{authority.ProviderUnknown, 404, "invalid_request", "", ""},
+		{authority.ProviderFailed, 503, "temporarily_unavailable", "", "7"},
+		{authority.UpstreamTokenInvalid, 400, "invalid_grant", "", ""},
+		{authority.UpstreamCodeInvalid, 400, "invalid_grant", "", ""},
+		{authority.StateInvalid, 400, "invalid_request", "", ""},
+		{authority.AccountUnknown, 400, "invalid_grant", "", ""},
+		{authority.SignUpRefused, 400, "access_denied", "", ""},
+		{authority.AccountDisabled, 400, "invalid_grant", "", ""},
+		{authority.StepInvalid, 400, "invalid_grant", "", ""},
+		{authority.SecondFactorInvalid, 400, "invalid_grant", "", ""},
+		{authority.BindingInvalid, 400, "invalid_grant", "", ""},
+		{authority.DeviceInvalid, 400, "invalid_grant", "", ""},
+		{authority.DeviceRefused, 400, "access_denied", "", ""},
+	}
+	if len(rows) != len(authority.Kinds()) {
+		t.Fatalf("%d rows for %d kinds", len(rows), len(authority.Kinds()))
+	}
+	for _, tc := range rows {
 		for _, target := range []string{"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"} {
 			t.Run(tc.kind.String()+target, func(t *testing.T) {
 				s := newTestSite(t)
@@ -53,7 +70,7 @@ func TestErrorTable(t *testing.T) {
 					t.Errorf("the cause got out: %s", w.Body)
 				}
 				logged := strings.Contains(s.log.String(), "the cause")
-				if want := tc.kind == authority.Internal || tc.kind == authority.Unavailable; logged != want {
+				if want := tc.kind == authority.Internal || tc.kind == authority.Unavailable || tc.kind == authority.ProviderFailed; logged != want {
 					t.Errorf("logged: %t; %s", logged, s.log)
 				}
 			})

@@ -1,0 +1,55 @@
+package caddymodule
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+func TestExpandedProviders(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "google")
+	if err := os.WriteFile(file, []byte("from-a-file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GATEHOUSE_TEST_ID", "from-the-environment")
+	c := &config.Config{Realms: []config.Realm{{Name: "demo", Providers: []config.Provider{
+		{Type: "google", ClientID: "{env.GATEHOUSE_TEST_ID}", ClientSecret: "{file." + file + "}"},
+	}}}}
+	out, err := expanded(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := out.Realms[0].Providers[0]; p.ClientID != "from-the-environment" || p.ClientSecret != "from-a-file" {
+		t.Errorf("%+v", p)
+	}
+	if p := c.Realms[0].Providers[0]; p.ClientID != "{env.GATEHOUSE_TEST_ID}" || strings.Contains(p.ClientSecret, "from") {
+		t.Errorf("the original was changed: %+v", p)
+	}
+	t.Setenv("GATEHOUSE_TEST_ID", "")
+	if _, err := expanded(c); err == nil || !strings.Contains(err.Error(), "realm demo: provider google: client_id: {env.GATEHOUSE_TEST_ID} is empty or not set") {
+		t.Errorf("an empty variable: %v", err)
+	}
+}
+
+func TestExpandedEndpoints(t *testing.T) {
+	t.Setenv("GATEHOUSE_TEST_KEY", "a-key-of-a-tenant")
+	e := config.Endpoints{Pakt: &config.Pakt{TenantKeys: []string{"first-of-the-keys", "{env.GATEHOUSE_TEST_KEY}"}}}
+	out, err := expandedEndpoints(e)
+	if err != nil || !slices.Equal(out.Pakt.TenantKeys, []string{"first-of-the-keys", "a-key-of-a-tenant"}) {
+		t.Errorf("%v, %v", out.Pakt, err)
+	}
+	if e.Pakt.TenantKeys[1] != "{env.GATEHOUSE_TEST_KEY}" {
+		t.Error("the original was changed")
+	}
+	t.Setenv("GATEHOUSE_TEST_KEY", "")
+	if _, err := expandedEndpoints(e); err == nil || !strings.Contains(err.Error(), "dialect pakt: tenant_key: {env.GATEHOUSE_TEST_KEY} is empty or not set") {
+		t.Errorf("an empty variable: %v", err)
+	}
+	if out, err := expandedEndpoints(config.Endpoints{}); err != nil || out.Pakt != nil {
+		t.Errorf("without pakt: %v, %v", out, err)
+	}
+}

@@ -1,0 +1,186 @@
+package token
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// algEd25519 is the name that RFC 9864 gives to what RFC 8037 calls EdDSA.
+const algEd25519 = "Ed25519"
+
+const (
+	maxKeySet = 256 << 10 // bytes of a JWK set; certificates (x5c) make some of them long
+	maxKeys   = 100       // of one set, fit or not
+	// maxRSABits bounds the work of one signature. Nobody signs with more.
+	maxRSABits = 8192
+)
+
+// ParseKeySet reads a JWK set (RFC 7517 §5) of at most 256 KiB and 100 keys. It keeps the
+// keys that can verify a signature: RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521,
+// and Ed25519 (RFC 7518 §6, RFC 8037 §2). Left out, as RFC 7517 §5 advises, is every other
+// key, among them symmetric ones, those for encryption, those whose private half stands
+// there for all to read, and those that are malformed. A set without any fit key is an
+// error. The errors hold nothing of the set.
+func ParseKeySet(raw []byte) (*KeySet, error) {
+	if len(raw) > maxKeySet {
+		return nil, errors.New("the key set is longer than 256 KiB")
+	}
+	members, err := readObject(string(raw), nil)
+	if err != nil {
+		return nil, fmt.Errorf("the key set is not accepted: %w", err)
+	}
+	i := slices.IndexFunc(members, func(m member) bool { return m.name == "keys" })
+	if i < 0 || members[i].value[0] != '[' {
+		return nil, errors.New("the key set has no list of keys")
+	}
+	set, seen := &KeySet{}, 0
+	s := scanner{text: members[i].value}
+	err = s.array(func(element string) error {
+		if seen++; seen > maxKeys {
+			return errors.New("it has more than 100 keys")
+		}
+		if k, ok := parseForeignKey(element); ok {
+			set.keys = append(set.keys, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the key set is not accepted: %w", err)
+	}
+	if len(set.keys) == 0 {
+		return nil, errors.New("the key set has no key that could verify a token")
+	}
+	return set, nil
+}
+
+// foreignJWK holds the members of a JWK that matter here (RFC 7517 §4), as text.
+type foreignJWK struct{ kty, use, alg, kid, crv, x, y, n, e string }
+
+// parseForeignKey answers false for a key that is to be left out.
+func parseForeignKey(text string) (foreignKey, bool) {
+	if text[0] != '{' {
+		return foreignKey{}, false
+	}
+	members, err := readObject(text, nil)
+	if err != nil {
+		return foreignKey{}, false
+	}
+	var j foreignJWK
+	for _, m := range members {
+		if !j.take(m) {
+			return foreignKey{}, false
+		}
+	}
+	if j.use != "" && j.use != "sig" || len(j.kid) > maxForeignID {
+		return foreignKey{}, false
+	}
+	k := foreignKey{id: j.kid}
+	if k.public, k.methods = j.public(); k.public == nil {
+		return foreignKey{}, false
+	}
+	if j.alg != "" {
+		m := k.method(j.alg)
+		if m == nil { // an algorithm that is another key's, or none that we know
+			return foreignKey{}, false
+		}
+		k.methods = []jwt.SigningMethod{m}
+	}
+	return k, true
+}
+
+// take reads one member; false if with it the key is to be left out.
+func (j *foreignJWK) take(m member) bool {
+	to, known := map[string]*string{
+		"kty": &j.kty, "use": &j.use, "alg": &j.alg, "kid": &j.kid,
+		"crv": &j.crv, "x": &j.x, "y": &j.y, "n": &j.n, "e": &j.e,
+	}[m.name]
+	if known {
+		text, err := readText(m.value)
+		*to = text
+		return err == nil
+	}
+	switch m.name {
+	case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+		return false
+	case "key_ops": // RFC 7517 §4.3
+		operations, err := readTexts(m.value)
+		return err == nil && m.value[0] == '[' && slices.Contains(operations, "verify")
+	}
+	return true
+}
+
+// public makes the key, and the algorithms that keys of its type know; nil if the key is
+// not fit.
+func (j *foreignJWK) public() (crypto.PublicKey, []jwt.SigningMethod) {
+	switch j.kty {
+	case "RSA":
+		if k := j.rsa(); k != nil {
+			return k, []jwt.SigningMethod{
+				jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512,
+				jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512,
+			}
+		}
+	case "EC":
+		return j.ec()
+	case "OKP":
+		if x, err := decode(j.x); j.crv == "Ed25519" && err == nil && len(x) == ed25519.PublicKeySize {
+			return ed25519.PublicKey(x), []jwt.SigningMethod{jwt.SigningMethodEdDSA}
+		}
+	}
+	return nil, nil
+}
+
+// rsa makes a key of RFC 7518 §6.3.1. With an exponent of 1 anybody could sign.
+func (j *foreignJWK) rsa() *rsa.PublicKey {
+	n, errN := decode(j.n)
+	e, errE := decode(j.e)
+	if errN != nil || errE != nil || len(n) > maxRSABits/8+1 || len(e) > 8 {
+		return nil
+	}
+	modulus, exponent := new(big.Int).SetBytes([]byte(n)), new(big.Int).SetBytes([]byte(e))
+	if bits := modulus.BitLen(); bits < rsaBits || bits > maxRSABits || modulus.Bit(0) == 0 {
+		return nil
+	}
+	if !exponent.IsInt64() || exponent.Int64() < 3 || exponent.Int64() > math.MaxInt32 || exponent.Bit(0) == 0 {
+		return nil
+	}
+	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}
+}
+
+// ec makes a key of RFC 7518 §6.2.1, whose ES algorithm follows from its curve (§3.4).
+func (j *foreignJWK) ec() (crypto.PublicKey, []jwt.SigningMethod) {
+	var curve elliptic.Curve
+	var method jwt.SigningMethod
+	switch j.crv {
+	case "P-256":
+		curve, method = elliptic.P256(), jwt.SigningMethodES256
+	case "P-384":
+		curve, method = elliptic.P384(), jwt.SigningMethodES384
+	case "P-521":
+		curve, method = elliptic.P521(), jwt.SigningMethodES512
+	default:
+		return nil, nil
+	}
+	x, errX := decode(j.x)
+	y, errY := decode(j.y)
+	size := (curve.Params().BitSize + 7) / 8
+	if errX != nil || errY != nil || len(x) != size || len(y) != size {
+		return nil, nil
+	}
+	// SEC 1 §2.3.3: an uncompressed point; one that is not on the curve is an error.
+	k, err := ecdsa.ParseUncompressedPublicKey(curve, []byte("\x04"+x+y))
+	if err != nil {
+		return nil, nil
+	}
+	return k, []jwt.SigningMethod{method}
+}

@@ -1,0 +1,339 @@
+package token_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math/big"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/gatehouse-auth/gatehouse/internal/token"
+)
+
+// stranger is a key pair of somebody else.
+type stranger struct {
+	private crypto.Signer
+	jwk     map[string]any
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func newStranger(tb testing.TB, kid string, private crypto.Signer) stranger {
+	tb.Helper()
+	s := stranger{private, map[string]any{"kid": kid, "use": "sig"}}
+	switch public := private.Public().(type) {
+	case *rsa.PublicKey:
+		s.jwk["kty"], s.jwk["n"], s.jwk["e"] = "RSA", b64(public.N.Bytes()), b64(big.NewInt(int64(public.E)).Bytes())
+	case *ecdsa.PublicKey:
+		point, err := public.Bytes()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		half := len(point) / 2
+		s.jwk["kty"], s.jwk["crv"] = "EC", public.Curve.Params().Name
+		s.jwk["x"], s.jwk["y"] = b64(point[1:1+half]), b64(point[1+half:])
+	case ed25519.PublicKey:
+		s.jwk["kty"], s.jwk["crv"], s.jwk["x"] = "OKP", "Ed25519", b64(public)
+	}
+	return s
+}
+
+// with returns the same key described otherwise; a nil value removes the member.
+func (s stranger) with(name string, value any) stranger {
+	changed := maps.Clone(s.jwk)
+	if changed[name] = value; value == nil {
+		delete(changed, name)
+	}
+	return stranger{s.private, changed}
+}
+
+func (s stranger) sign(tb testing.TB, header, claims string) string {
+	tb.Helper()
+	var h struct{ Alg string }
+	if err := json.Unmarshal([]byte(header), &h); err != nil {
+		tb.Fatal(err)
+	}
+	return s.signAs(tb, h.Alg, header, claims)
+}
+
+func (s stranger) signAs(tb testing.TB, alg, header, claims string) string {
+	tb.Helper()
+	input := enc(header) + "." + enc(claims)
+	sig, err := jwt.GetSigningMethod(alg).Sign(input, s.private)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return input + "." + b64(sig)
+}
+
+func setText(tb testing.TB, keys ...stranger) []byte {
+	tb.Helper()
+	list := []any{}
+	for _, k := range keys {
+		list = append(list, k.jwk)
+	}
+	raw, err := json.Marshal(map[string]any{"keys": list})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return raw
+}
+
+func keySet(tb testing.TB, keys ...stranger) *token.KeySet {
+	tb.Helper()
+	set, err := token.ParseKeySet(setText(tb, keys...))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
+// strangers makes one key of each sort, once for all tests: RSA keys are slow to make.
+var strangers = sync.OnceValue(func() map[string]crypto.Signer {
+	made := map[string]crypto.Signer{}
+	for name, bits := range map[string]int{"RSA": 2048, "other RSA": 2048} {
+		made[name], _ = rsa.GenerateKey(rand.Reader, bits)
+	}
+	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		made[curve.Params().Name], _ = ecdsa.GenerateKey(curve, rand.Reader)
+	}
+	_, made["Ed25519"], _ = ed25519.GenerateKey(rand.Reader)
+	return made
+})
+
+func strangerOf(tb testing.TB, sort, kid string) stranger {
+	tb.Helper()
+	return newStranger(tb, kid, strangers()[sort])
+}
+
+const foreignClaims = `{"iss":"https://idp.example","sub":"s","n":{"deep":[1,2]}}`
+
+func TestForeignTokensOfEveryAlgorithmVerify(t *testing.T) {
+	for alg, sort := range map[string]string{
+		"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS256": "RSA", "PS384": "RSA", "PS512": "RSA",
+		"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519",
+	} {
+		k := strangerOf(t, sort, "k1")
+		raw := k.sign(t, `{"typ":"JWT","alg":"`+alg+`","kid":"k1","jku":"https://evil.example","x5t":"abc"}`, foreignClaims)
+		for _, set := range []*token.KeySet{keySet(t, k), keySet(t, k.with("alg", alg))} {
+			h, claims, err := set.Verify(raw)
+			if err != nil || h != (token.ForeignHeader{Type: "JWT", KeyID: "k1", Alg: alg}) || string(claims) != foreignClaims {
+				t.Errorf("%s: %+v %s %v", alg, h, claims, err)
+			}
+		}
+	}
+	// RFC 9864 gives EdDSA with Ed25519 a name of its own.
+	k := strangerOf(t, "Ed25519", "k1").with("alg", "EdDSA")
+	raw := k.signAs(t, "EdDSA", `{"alg":"Ed25519","kid":"k1"}`, foreignClaims)
+	if _, _, err := keySet(t, k).Verify(raw); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestForgedForeignTokensAreRefused(t *testing.T) {
+	k, other := strangerOf(t, "RSA", "k1"), strangerOf(t, "other RSA", "k1")
+	ec := strangerOf(t, "P-256", "ec").with("alg", "ES256")
+	set := keySet(t, k.with("alg", "RS256"), ec)
+	good := k.sign(t, `{"alg":"RS256","kid":"k1"}`, foreignClaims)
+	parts := strings.Split(good, ".")
+	mac := hmac.New(sha256.New, []byte(k.jwk["n"].(string)))
+	input := enc(`{"alg":"HS256","kid":"k1"}`) + "." + enc(foreignClaims)
+	mac.Write([]byte(input))
+
+	for story, raw := range map[string]string{
+		"no signature":                    enc(`{"alg":"none","kid":"k1"}`) + "." + enc(foreignClaims) + ".",
+		"none with a signature":           enc(`{"alg":"none","kid":"k1"}`) + "." + enc(foreignClaims) + ".AA",
+		"None":                            enc(`{"alg":"None","kid":"k1"}`) + "." + parts[1] + "." + parts[2],
+		"HMAC with the public key":        input + "." + b64(mac.Sum(nil)),
+		"another key's signature":         other.sign(t, `{"alg":"RS256","kid":"k1"}`, foreignClaims),
+		"its own key in the header":       other.sign(t, `{"alg":"RS256","kid":"k1","jwk":`+string(mustJSON(t, other.jwk))+`}`, foreignClaims),
+		"an algorithm the key forbids":    k.sign(t, `{"alg":"PS256","kid":"k1"}`, foreignClaims),
+		"an algorithm of another type":    ec.sign(t, `{"alg":"ES256","kid":"k1"}`, foreignClaims),
+		"crit":                            k.sign(t, `{"alg":"RS256","kid":"k1","crit":["exp"]}`, foreignClaims),
+		"empty crit":                      k.sign(t, `{"alg":"RS256","kid":"k1","crit":[]}`, foreignClaims),
+		"alg twice":                       k.signAs(t, "RS256", `{"alg":"RS256","kid":"k1","alg":"RS256"}`, foreignClaims),
+		"no alg":                          k.signAs(t, "RS256", `{"kid":"k1"}`, foreignClaims),
+		"kid a number":                    k.sign(t, `{"alg":"RS256","kid":1}`, foreignClaims),
+		"a kid of 2000 bytes":             k.sign(t, `{"alg":"RS256","kid":"`+strings.Repeat("k", 2000)+`"}`, foreignClaims),
+		"altered claims":                  parts[0] + "." + enc(`{"sub":"other"}`) + "." + parts[2],
+		"padding":                         good + "==",
+		"four parts":                      good + ".AA",
+		"five parts, encrypted":           good + ".AA.AA",
+		"two parts":                       parts[0] + "." + parts[1],
+		"a line end":                      parts[0] + "." + parts[1] + "\n." + parts[2],
+		"claims twice":                    k.sign(t, `{"alg":"RS256","kid":"k1"}`, `{"sub":"a","sub":"b"}`),
+		"claims twice, deep":              k.sign(t, `{"alg":"RS256","kid":"k1"}`, `{"a":{"sub":"a","s\u0075b":"b"}}`),
+		"claims no object":                k.sign(t, `{"alg":"RS256","kid":"k1"}`, `["sub"]`),
+		"claims with something after":     k.sign(t, `{"alg":"RS256","kid":"k1"}`, `{}{}`),
+		"claims that are no UTF-8":        k.sign(t, `{"alg":"RS256","kid":"k1"}`, "{\"sub\":\"\xff\"}"),
+		"17 KiB":                          k.sign(t, `{"alg":"RS256","kid":"k1"}`, `{"sub":"`+strings.Repeat("a", 17<<10)+`"}`),
+		"dots":                            strings.Repeat(".", 100000),
+		"nothing":                         "",
+		"an ES256 signature in ASN.1":     asn1Signed(t, ec),
+		"header not base64url":            "e+==." + parts[1] + "." + parts[2],
+		"header nested a thousand levels": enc(strings.Repeat("[", 1000)) + "." + parts[1] + "." + parts[2],
+	} {
+		h, claims, err := set.Verify(raw)
+		if !errors.Is(err, token.ErrForeign) || errors.Is(err, token.ErrUnknownKey) {
+			t.Errorf("%s: %v", story, err)
+			continue
+		}
+		if claims != nil || h != (token.ForeignHeader{}) || len(err.Error()) > 300 {
+			t.Errorf("%s: %+v %s %v", story, h, claims, err)
+		}
+	}
+}
+
+func mustJSON(tb testing.TB, v any) []byte {
+	tb.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return raw
+}
+
+func asn1Signed(tb testing.TB, k stranger) string {
+	tb.Helper()
+	input := enc(`{"alg":"ES256","kid":"ec"}`) + "." + enc(foreignClaims)
+	sum := sha256.Sum256([]byte(input))
+	sig, err := k.private.Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return input + "." + b64(sig)
+}
+
+func TestTheKeyIDChooses(t *testing.T) {
+	old, next := strangerOf(t, "RSA", "old"), strangerOf(t, "other RSA", "next")
+	set := keySet(t, old)
+	if _, _, err := set.Verify(next.sign(t, `{"alg":"RS256","kid":"next"}`, foreignClaims)); !errors.Is(err, token.ErrUnknownKey) {
+		t.Errorf("a kid that is not there: %v", err)
+	}
+	if _, _, err := set.Verify(next.sign(t, `{"alg":"RS256"}`, foreignClaims)); !errors.Is(err, token.ErrUnknownKey) {
+		t.Errorf("no kid, and no key fits: a newer set may have it: %v", err)
+	}
+	if _, _, err := keySet(t, old, next).Verify(next.sign(t, `{"alg":"RS256"}`, foreignClaims)); err != nil {
+		t.Errorf("no kid, and one key fits: %v", err)
+	}
+	// RFC 7517 §4.5: two keys may share a kid.
+	if _, _, err := keySet(t, old, next.with("kid", "old")).Verify(next.sign(t, `{"alg":"RS256","kid":"old"}`, foreignClaims)); err != nil {
+		t.Errorf("the second of two keys with one kid: %v", err)
+	}
+	many := []stranger{}
+	for i := range 9 {
+		many = append(many, next.with("kid", strconv.Itoa(i)))
+	}
+	if _, _, err := keySet(t, many...).Verify(next.sign(t, `{"alg":"RS256"}`, foreignClaims)); !errors.Is(err, token.ErrForeign) {
+		t.Errorf("no kid, and nine keys: %v", err)
+	}
+	// Nine keys of one kid, the right one last: it is not worth nine signatures.
+	for i := range many {
+		many[i] = old.with("kid", "same")
+	}
+	many[8] = next.with("kid", "same")
+	if _, _, err := keySet(t, many...).Verify(next.sign(t, `{"alg":"RS256","kid":"same"}`, foreignClaims)); !errors.Is(err, token.ErrForeign) {
+		t.Errorf("one kid, and nine keys: %v", err)
+	}
+}
+
+func TestUnfitKeysAreLeftOut(t *testing.T) {
+	rsaKey, ec, ed := strangerOf(t, "RSA", "r"), strangerOf(t, "P-256", "e"), strangerOf(t, "Ed25519", "o")
+	short := new(big.Int).SetBit(big.NewInt(1), 1023, 1)
+	for story, k := range map[string]stranger{
+		"symmetric":                  {jwk: map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "s"}},
+		"symmetric without its half": {jwk: map[string]any{"kty": "oct", "kid": "s"}},
+		"no type":                    rsaKey.with("kty", nil),
+		"for encryption":             rsaKey.with("use", "enc"),
+		"operations without verify":  rsaKey.with("key_ops", []string{"sign"}),
+		"operations as text":         rsaKey.with("key_ops", "verify"),
+		"a private member":           rsaKey.with("d", "AQAB"),
+		"a private EC key":           ec.with("d", "AQAB"),
+		"an HMAC algorithm":          rsaKey.with("alg", "HS256"),
+		"the algorithm none":         rsaKey.with("alg", "none"),
+		"an algorithm to encrypt":    rsaKey.with("alg", "RSA-OAEP"),
+		"another type's algorithm":   rsaKey.with("alg", "ES256"),
+		"another curve's algorithm":  ec.with("alg", "ES384"),
+		"RSA of 1024 bits":           rsaKey.with("n", b64(short.Bytes())),
+		"RSA of 16384 bits":          rsaKey.with("n", b64(append(bytes.Repeat([]byte{0xff}, 2048), 1))),
+		"an even modulus":            rsaKey.with("n", b64(bytes.Repeat([]byte{0xfe}, 256))),
+		"an exponent of 1":           rsaKey.with("e", "AQ"),
+		"an exponent of 2":           rsaKey.with("e", "Ag"),
+		"an exponent of 40 bits":     rsaKey.with("e", "AQAAAAE"),
+		"no exponent":                rsaKey.with("e", nil),
+		"padded base64":              rsaKey.with("e", "AQAB="),
+		"P-224":                      strangerOf(t, "P-224", "e"),
+		"secp256k1":                  ec.with("crv", "secp256k1"),
+		"a point off the curve":      ec.with("y", ec.jwk["x"]),
+		"a short coordinate":         ec.with("x", "AQAB"),
+		"X25519":                     ed.with("crv", "X25519"),
+		"Ed25519 too short":          ed.with("x", "AQAB"),
+		"kid a number":               rsaKey.with("kid", 7),
+		"kid of 2000 bytes":          rsaKey.with("kid", strings.Repeat("k", 2000)),
+	} {
+		if set, err := token.ParseKeySet(setText(t, k)); err == nil {
+			t.Errorf("%s: accepted, %d keys", story, set.Len())
+		}
+		if set := keySet(t, k, ed.with("kid", "good")); set.Len() != 1 {
+			t.Errorf("%s: %d keys beside the good one", story, set.Len()-1)
+		}
+	}
+	if set := keySet(t, rsaKey.with("use", nil).with("key_ops", []string{"verify"}).with("x5c", []string{"MII"}), ec, ed); set.Len() != 3 {
+		t.Errorf("%d of 3 keys", set.Len())
+	}
+}
+
+func TestKeySetsThatAreNoneAreRefused(t *testing.T) {
+	one := string(setText(t, strangerOf(t, "Ed25519", "k")))
+	many := strings.Repeat("{},", 100) + "{}"
+	for story, raw := range map[string]string{
+		"empty": "", "HTML": "<html>", "null": "null", "a list": "[]", "no keys": "{}", "keys no list": `{"keys":{}}`,
+		"an empty list": `{"keys":[]}`, "keys twice": `{"keys":[],` + one[1:], "something after": one + "x",
+		"a list of texts": `{"keys":["a"]}`, "101 keys": `{"keys":[` + many + `]}`,
+		"300 KiB": `{"keys":[],"a":"` + strings.Repeat("a", 300<<10) + `"}`,
+	} {
+		if _, err := token.ParseKeySet([]byte(raw)); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%s: %v", story, err)
+		}
+	}
+}
+
+func FuzzKeySet(f *testing.F) {
+	for _, sort := range []string{"RSA", "P-256", "P-521", "Ed25519"} {
+		k := strangerOf(f, sort, "k")
+		f.Add(string(setText(f, k)), `{"alg":"RS256","kid":"k"}`, foreignClaims, "AAAA")
+		f.Add(string(setText(f, k.with("alg", "HS256"))), `{"alg":"none"}`, "{}", "")
+	}
+	f.Fuzz(func(t *testing.T, keys, header, claims, signature string) {
+		set, err := token.ParseKeySet([]byte(keys))
+		if err != nil {
+			if set != nil {
+				t.Error("a set and an error")
+			}
+			return
+		}
+		if set.Len() == 0 || set.Len() > 100 {
+			t.Errorf("%d keys", set.Len())
+		}
+		for _, raw := range []string{enc(header) + "." + enc(claims) + "." + signature, header + "." + claims + "." + signature} {
+			if _, got, err := set.Verify(raw); err == nil && !json.Valid(got) {
+				t.Errorf("claims %q", got)
+			}
+		}
+	})
+}
