@@ -280,7 +280,7 @@ func TestCommandSessionOfNobody(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown user":    {[]string{"session", "list", "--user", "bob"}, "the realm has no such user"},
+		"unknown user":    {[]string{"session", "list", "--user", "bob"}, "the realm has no such account"},
 		"unknown session": {[]string{"session", "end", "0f1c1a52"}, "the realm has no such session"},
 		"no session":      {[]string{"session", "end"}, "takes one sid"},
 		"unknown key":     {[]string{"keys", "revoke", "nothing"}, "the realm has no such key"},

@@ -83,7 +83,9 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 			}
 			block = strings.ReplaceAll(block, "{file./run/secrets/", "{file."+s.dir+"/")
 			cmd := s.command(t.Context(), "validate", "--config", s.write(block), "--adapter", "caddyfile")
-			cmd.Env = append(cmd.Env, "REPORTS_SECRET=documented-secret-0123", "REPORTS_SECRET_OLD=documented-secret-4567")
+			for _, name := range regexp.MustCompile(`\{env\.(\w+)\}`).FindAllStringSubmatch(block, -1) {
+				cmd.Env = append(cmd.Env, name[1]+"=documented-"+name[1]+"-0123")
+			}
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s, block %d: %v\n%s\n%s", file, i+1, err, block, out)
 			}

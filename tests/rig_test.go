@@ -207,7 +207,7 @@ func (s *server) secret(texts ...string) {
 	}
 }
 
-var secretLine = regexp.MustCompile(`(?m)^\s*(?:secret|client_secret|password_hash|totp_secret)\s+(.+)$`)
+var secretLine = regexp.MustCompile(`(?m)^\s*(?:secret|client_secret|password_hash|totp_secret|tenant_key)\s+(.+)$`)
 
 // prepared is the Caddyfile with logging at debug level, where the most could slip
 // out. The literal secrets in it are registered.
