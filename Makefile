@@ -82,5 +82,13 @@ need-race:
 		echo "missing: a C compiler; the race detector needs one (Debian: apt-get install gcc libc6-dev)"; exit 1; }
 
 need-tests:
-	@for tool in bash curl sed; do command -v $$tool >/dev/null || { \
-		echo "missing: $$tool; the tests run the README's own commands, which use it"; exit 1; }; done
+	@for need in bash:bash curl:curl sed:sed node:nodejs npm:npm; do \
+		tool=$${need%%:*}; package=$${need##*:}; \
+		command -v $$tool >/dev/null && continue; \
+		if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then \
+			echo "installing $$package, which the tests run"; \
+			apt-get install -y --no-install-recommends $$package || true; \
+		fi; \
+		command -v $$tool >/dev/null || { \
+			echo "missing: $$tool, which the tests run (Debian: apt-get install $$package; Node.js must be 20 or newer)"; exit 1; }; \
+	done
