@@ -20,7 +20,7 @@ TOOLS         := $(CURDIR)/.tools
 LINTER_VERSION := v2.15.0
 LINTER        := $(TOOLS)/golangci-lint-$(LINTER_VERSION)
 
-.PHONY: help build run test race soak lint vuln fuzz bench fmt clean need-go need-race need-tests
+.PHONY: help build run test race soak lint vuln fuzz bench load pgo fmt clean need-go need-race need-tests
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,13 @@ fuzz: need-go ## run every fuzz target for FUZZTIME (default 3m); PKG narrows th
 
 bench: need-go ## run the benchmarks matching BENCH in PKG, COUNT times, with allocations
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) -timeout $(TIMEOUT) $(PKG)
+
+load: need-go ## compare guarded requests with a bare Caddy's (Linux); LOAD='-w W1 -rounds 20'
+	$(GO) run ./tests/bench/load $(LOAD)
+
+pgo: need-go ## make cmd/gatehouse/default.pgo anew: a CPU profile of the guarded path (Linux)
+	rm -f cmd/gatehouse/default.pgo
+	$(GO) run ./tests/bench/load -profile cmd/gatehouse/default.pgo -secs 15
 
 fmt: need-go ## format the Go code and the example Caddyfile
 	gofmt -w $(DIRS)

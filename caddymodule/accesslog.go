@@ -48,7 +48,12 @@ type entry struct {
 
 // secretive reports whether the request may carry secrets in its query.
 func (a *accessLog) secretive(r *http.Request) bool {
-	return a.discretion.Secretive(r.URL.Path, original(r).URL.Path)
+	return a.discretion.Secretive(a.paths(r)...)
+}
+
+// paths are the request's path as it is now and as it came in.
+func (*accessLog) paths(r *http.Request) []string {
+	return []string{r.URL.Path, original(r).URL.Path}
 }
 
 // begin keeps Caddy from logging the request. It returns the writer and request to

@@ -94,13 +94,22 @@ func (a *App) addGuard(g config.Guard) (int, error) {
 	if err := g.Validate(a.ready).Err(); err != nil {
 		return 0, err
 	}
-	if err := guard.Valid(g); err != nil {
+	if err := guard.Valid(g, trustNames(a.ready)...); err != nil {
 		return 0, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.guards = append(a.guards, g)
 	return len(a.guards) - 1, nil
+}
+
+// trustNames are the names of the configuration's trusts.
+func trustNames(c *config.Config) []string {
+	names := make([]string, len(c.Trusts))
+	for i := range c.Trusts {
+		names[i] = c.Trusts[i].Name
+	}
+	return names
 }
 
 // addEndpoints registers an endpoint handler and returns its place in Parts.

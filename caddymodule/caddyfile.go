@@ -2,7 +2,11 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -11,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
 // appName is the app's key in Caddy's JSON and its global option.
@@ -66,14 +71,50 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.report(g.Validate(cfg)); err != nil {
+	faults := g.Validate(cfg)
+	if err := errors.Join(p.report(faults), p.compile(g.Guard, faults, cfg)); err != nil {
 		return nil, err
 	}
-	guard := route(matcher, g.Guard, g.CaddyModule())
+	rule := route(matcher, g.Guard, g.CaddyModule())
 	if strippedAlready(h) {
-		return []httpcaddyfile.ConfigValue{guard}, nil
+		return []httpcaddyfile.ConfigValue{rule}, nil
 	}
-	return []httpcaddyfile.ConfigValue{strip(h), guard}, nil
+	return []httpcaddyfile.ConfigValue{strip(h), rule}, nil
+}
+
+// compile reports what only the guard itself can judge, claims and policy, unless
+// their words were faulty before. Provision does so again, for those who write JSON.
+func (p places) compile(said config.Guard, faults config.Faults, cfg *config.Config) error {
+	trusts := make([]string, len(cfg.Trusts))
+	for i := range cfg.Trusts {
+		trusts[i] = cfg.Trusts[i].Name
+	}
+	said.SetDefaults(cfg)
+	clean := func(word string) bool {
+		return !slices.ContainsFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Path, word) })
+	}
+	judge := func(at string, rule config.Guard) error {
+		rule.Accept = said.Accept
+		err := guard.Valid(rule, trusts...)
+		if err == nil {
+			return nil
+		}
+		return errf(p[at], "%s", strings.TrimPrefix(err.Error(), "guard: "))
+	}
+	var errs []error
+	if clean("identity") {
+		for i, header := range said.Identity.Headers {
+			errs = append(errs, judge(fmt.Sprintf("identity.headers[%d]", i), config.Guard{Identity: config.Identity{Headers: []config.IdentityHeader{header}}}))
+		}
+	}
+	if clean("policy") && said.Policy != "" {
+		identity := config.Identity{Preset: "none"}
+		if clean("identity") && errors.Join(errs...) == nil {
+			identity = said.Identity
+		}
+		errs = append(errs, judge("policy", config.Guard{Policy: said.Policy, Identity: identity}))
+	}
+	return errors.Join(errs...)
 }
 
 // strip is the route that strips identity headers from every request of the block.

@@ -27,6 +27,7 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //
 //	gatehouse {
 //		store sqlite <path>
+//		gc_floor <size>|off
 //		cache {
 //			max_size     <size>
 //			max_ttl      <duration>
@@ -70,9 +71,19 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //				scopes <scope>...
 //			}
 //		}
+//		trust <name> {
+//			issuer   <url>
+//			audience <value>...|any
+//			typ      <type>...
+//			verify   jwks [<url>]
+//			verify   introspection [<url>] {
+//				client_id     <id>
+//				client_secret <value>
+//			}
+//		}
 //	}
 //
-// realm, provider, client, user and resource may be repeated with other names; every other word
+// verify is given once. realm, trust, provider, client, user and resource may be repeated with other names; every other word
 // stands at most once in its block.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	l, err := readSegment(d)
@@ -84,10 +95,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	c, p := &a.Config, places{"": l.word}
 	err = l.read("gatehouse", words{
-		"store": func(l line) error { return p.store(l, c) },
-		"cache": func(l line) error { return p.cache(l, &c.Cache) },
+		"store":    func(l line) error { return p.store(l, c) },
+		"gc_floor": p.text("gc_floor", &c.GCFloor),
+		"cache":    func(l line) error { return p.cache(l, &c.Cache) },
 	}, words{
 		"realm": func(l line) error { return p.realm(l, c) },
+		"trust": func(l line) error { return p.trust(l, c) },
 	})
 	if err != nil {
 		return err

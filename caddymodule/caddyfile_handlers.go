@@ -92,10 +92,11 @@ func (p places) keycloak(l line, e *Endpoints) error {
 // UnmarshalCaddyfile reads the directive after its matcher was taken off. Syntax:
 //
 //	guard [<matcher>] {
-//		accept     <realm>...
+//		accept     <realm|trust>...
 //		audience   <value>...
 //		scopes     <scope>...
 //		roles      <role>...
+//		policy     <expression>
 //		login      auto|never
 //		identity   remote|x_forwarded|x_auth_request|none
 //		identity {
@@ -103,6 +104,7 @@ func (p places) keycloak(l line, e *Endpoints) error {
 //		}
 //		credential strip|keep
 //		optional
+//		lenient_paths
 //	}
 //
 // identity is given once, as a preset or as a block.
@@ -117,15 +119,25 @@ func (g *Guard) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
 		return nil, err
 	}
 	return p, l.read("guard", words{
-		"accept":     p.list("accept", &g.Accept),
-		"audience":   p.list("audience", &g.Audience),
-		"scopes":     p.list("scopes", &g.Scopes),
-		"roles":      p.list("roles", &g.Roles),
-		"login":      p.text("login", &g.Login),
-		"identity":   func(l line) error { return p.identity(l, &g.Identity) },
-		"credential": p.text("credential", &g.Credential),
-		"optional":   p.flag("optional", &g.Optional),
+		"accept":        p.list("accept", &g.Accept),
+		"audience":      p.list("audience", &g.Audience),
+		"scopes":        p.list("scopes", &g.Scopes),
+		"roles":         p.list("roles", &g.Roles),
+		"policy":        func(l line) error { return p.policy(l, &g.Policy) },
+		"login":         p.text("login", &g.Login),
+		"identity":      func(l line) error { return p.identity(l, &g.Identity) },
+		"credential":    p.text("credential", &g.Credential),
+		"optional":      p.flag("optional", &g.Optional),
+		"lenient_paths": p.flag("lenient_paths", &g.LenientPaths),
 	}, nil)
+}
+
+// policy reads an expression, which is one value however many words it has.
+func (p places) policy(l line, into *string) error {
+	if n := len(l.values); n > 1 && !l.open {
+		return l.errf("policy takes one value, not %d: put the expression in backquotes", n)
+	}
+	return p.text("policy", into)(l)
 }
 
 func (p places) identity(l line, id *config.Identity) error {

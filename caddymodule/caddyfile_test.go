@@ -59,6 +59,8 @@ func TestUnmarshalers(t *testing.T) {
 		{new(Endpoints), "gatehouse {\ngmi {\n}\npakt {\nredirect_uri https://app.example.com/cb\ntenant_key {env.KEY}\n}\n}", `{"gmi":{},"pakt":{"redirect_uri":"https://app.example.com/cb","tenant_keys":["{env.KEY}"]}}`},
 		{new(Guard), "guard", `{}`},
 		{new(Guard), "guard {\nidentity {\nX-User sub\n}\n}", `{"identity":{"headers":[{"name":"X-User","claim":"sub"}]}}`},
+		{new(Guard), "guard {\naccept sso\npolicy `principal.subject == \"ada\"`\nlenient_paths\n}", `{"accept":["sso"],"policy":"principal.subject == \"ada\"","lenient_paths":true}`},
+		{new(App), "gatehouse {\ngc_floor off\nrealm demo {\nissuer https://auth.example.com\n}\ntrust sso {\nissuer https://sso.example.com\naudience any\nverify introspection {\nclient_id a\nclient_secret b\n}\n}\n}", `{"gc_floor":"off","realms":[{"name":"demo","issuer":"https://auth.example.com"}],"trusts":[{"name":"sso","issuer":"https://sso.example.com","audience":["any"],"verify":{"method":"introspection","client_id":"a","client_secret":"b"}}]}`},
 		{new(Strip), "gatehouse_strip", `{}`},
 	} {
 		if err := c.into.UnmarshalCaddyfile(caddyfile.NewTestDispenser(c.text)); err != nil {
@@ -183,6 +185,10 @@ func TestErrorsQuoteNoSecret(t *testing.T) {
 		"provider oidc " + secret + " {\n}\nprovider github {\nclient_secret " + secret + " " + secret + "\n}",
 		"provider github {\nclient_secret " + secret + " {\n}\n}",
 		"provider oidc corp {\nclient_id x\nclient_secret y\nissuer https://ada:" + secret + "@id.example.com\n}",
+		"}\ntrust sso {\nverify introspection {\nclient_secret " + secret + " " + secret + "\n}\n}\nrealm x {",
+		"}\ntrust sso {\nverify introspection https://ada:" + secret + "@sso.example.com {\nclient_secret " + secret + "\n}\n}\nrealm x {",
+		"}\ntrust sso {\nverify jwks {\nclient_secret " + secret + "\n}\n}\nrealm x {",
+		"}\ntrust sso {\nissuer https://ada:" + secret + "@sso.example.com\naudience any\n}\nrealm x {",
 	} {
 		err := new(App).UnmarshalCaddyfile(caddyfile.NewTestDispenser(
 			"gatehouse {\nrealm demo {\nissuer https://auth.example.com\n" + text + "\n}\n}"))
@@ -199,6 +205,8 @@ func TestErrorsQuoteNoSecret(t *testing.T) {
 func FuzzCaddyfile(f *testing.F) {
 	for _, seed := range []string{
 		demoApp,
+		"gatehouse {\ngc_floor off\ntrust a {\nissuer b\naudience any\ntyp c\nverify introspection d {\nclient_id e\nclient_secret f\n}\n}\nrealm a {\n}\n}",
+		"guard {\npolicy `a in b`\nlenient_paths\naccept demo x\n}",
 		"guard {\naccept demo\nidentity {\nX-User sub\n}\noptional\n}",
 		"gatehouse {\nrealm a b\ndialects oauth\n}",
 		"gatehouse {\nkeycloak {\nbooleans\nanonymous_introspection\ndefault_client app\n}\n}",

@@ -69,9 +69,9 @@ func (e *Endpoints) serveQuietly(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		e.app.logger.Error("serving a request", slog.Any("error", err))
-		e.quiet.Refuse(w, http.StatusServiceUnavailable)
+		e.quiet.Refuse(w, http.StatusServiceUnavailable, e.access.paths(r)...)
 	case !served:
-		e.quiet.Refuse(w, http.StatusNotFound)
+		e.quiet.Refuse(w, http.StatusNotFound, e.access.paths(r)...)
 	}
 }
 
@@ -84,7 +84,7 @@ func (e *Endpoints) serve(w http.ResponseWriter, r *http.Request) (bool, error) 
 	run.Serving()
 	// Who sends his body slowly does not hold a handler for longer; net/http sets the
 	// deadline anew for the connection's next request.
-	if r.Method == http.MethodPost && run.Site(e.index).Serves(r) {
+	if r.ContentLength != 0 && run.Site(e.index).Serves(r) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDeadline)) // not every writer has one
 	}
 	return run.Site(e.index).ServeHTTP(w, r, func() gatehouse.Caller { return callerOf(r) }), nil

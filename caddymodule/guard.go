@@ -34,14 +34,14 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.index, err = g.app.addGuard(g.Guard); err != nil {
 		return err
 	}
-	return stripSite(ctx, g.app)
+	return stripSite(ctx, g.app, g.LenientPaths)
 }
 
 // ServeHTTP judges the request. A refusal goes up as an error, so that the site's
 // handle_errors can answer it.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	st := stateOf(r)
-	g.app.identityNames().Strip(r, st)
+	g.app.strip(r, st)
 	refusal, err := g.check(r, st)
 	if err != nil {
 		return unavailable(w, err)
@@ -51,7 +51,8 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return caddyhttp.Error(refusal.Status, refusal.Err)
 	}
 	showUser(r, st)
-	return next.ServeHTTP(w, r)
+	guard.StripCookies(r.Header)
+	return next.ServeHTTP(g.app.answerTo(w), r)
 }
 
 func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error) {
@@ -68,20 +69,30 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 	return refusal, nil
 }
 
-// The names of Caddy's variables in which a request's guards keep what they share.
-const (
-	requestVar = "gatehouse.request"
-	shownVar   = "gatehouse.shown" // set once the placeholders answer
-)
+// requestVar is Caddy's variable in which a request's guards keep what they share.
+const requestVar = "gatehouse.request"
 
 // stateOf returns what the guards of this request share.
 func stateOf(r *http.Request) *guard.Request {
-	st, ok := caddyhttp.GetVar(r.Context(), requestVar).(*guard.Request)
+	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if !ok {
-		st = new(guard.Request)
-		caddyhttp.SetVar(r.Context(), requestVar, st)
+		return newState() // no request of Caddy's: nobody shares it
+	}
+	st, ok := vars[requestVar].(*guard.Request)
+	if !ok {
+		st = newState()
+		vars[requestVar] = st
 	}
 	return st
+}
+
+func newState() *guard.Request { return &guard.Request{ClientIP: clientIP} }
+
+// clientIP is the client's address as Caddy judges it: forwarded ones count from
+// trusted proxies only.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
 }
 
 const userPrefix = "http.auth.user."
@@ -89,10 +100,10 @@ const userPrefix = "http.auth.user."
 // showUser makes {http.auth.user.id} and {http.auth.user.<claim>} answer from the
 // principal. Nothing is computed until somebody asks.
 func showUser(r *http.Request, st *guard.Request) {
-	if caddyhttp.GetVar(r.Context(), shownVar) != nil {
+	if st.Shown {
 		return
 	}
-	caddyhttp.SetVar(r.Context(), shownVar, true)
+	st.Shown = true
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return

@@ -33,6 +33,12 @@ func expanded(c *config.Config) (*config.Config, error) {
 			return nil, fmt.Errorf("realm %s: %w", out.Realms[i].Name, err)
 		}
 	}
+	for i := range out.Trusts {
+		t := &out.Trusts[i]
+		if err := expandClient(repl, "", &t.Verify.ClientID, &t.Verify.ClientSecret); err != nil {
+			return nil, fmt.Errorf("trust %s: %w", t.Name, err)
+		}
+	}
 	return out, nil
 }
 
@@ -40,10 +46,7 @@ func expandRealm(repl *caddy.Replacer, r *config.Realm) error {
 	for i := range r.Providers {
 		u := &r.Providers[i]
 		where := fmt.Sprintf("provider %s: ", cmp.Or(u.Name, u.Type))
-		if err := expand(repl, where+"client_id", &u.ClientID); err != nil {
-			return err
-		}
-		if err := expand(repl, where+"client_secret", &u.ClientSecret); err != nil {
+		if err := expandClient(repl, where, &u.ClientID, &u.ClientSecret); err != nil {
 			return err
 		}
 	}
@@ -68,6 +71,14 @@ func expandRealm(repl *caddy.Replacer, r *config.Realm) error {
 		}
 	}
 	return nil
+}
+
+// expandClient expands what Gatehouse itself is called elsewhere, and its secret.
+func expandClient(repl *caddy.Replacer, where string, id, secret *string) error {
+	if err := expand(repl, where+"client_id", id); err != nil {
+		return err
+	}
+	return expand(repl, where+"client_secret", secret)
 }
 
 // expandedEndpoints returns a copy of the endpoints with the placeholders of their

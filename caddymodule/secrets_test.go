@@ -35,6 +35,25 @@ func TestExpandedProviders(t *testing.T) {
 	}
 }
 
+func TestExpandedTrusts(t *testing.T) {
+	t.Setenv("GATEHOUSE_TEST_SECRET", "from-the-environment")
+	c := &config.Config{Trusts: []config.Trust{{Name: "hydra", Verify: config.Verify{ClientID: "gatehouse", ClientSecret: "{env.GATEHOUSE_TEST_SECRET}"}}}}
+	out, err := expanded(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := out.Trusts[0].Verify; v.ClientID != "gatehouse" || v.ClientSecret != "from-the-environment" {
+		t.Errorf("%+v", v)
+	}
+	if v := c.Trusts[0].Verify; v.ClientSecret != "{env.GATEHOUSE_TEST_SECRET}" {
+		t.Errorf("the original was changed: %+v", v)
+	}
+	t.Setenv("GATEHOUSE_TEST_SECRET", "")
+	if _, err := expanded(c); err == nil || !strings.Contains(err.Error(), "trust hydra: client_secret: {env.GATEHOUSE_TEST_SECRET} is empty or not set") {
+		t.Errorf("an empty variable: %v", err)
+	}
+}
+
 func TestExpandedEndpoints(t *testing.T) {
 	t.Setenv("GATEHOUSE_TEST_KEY", "a-key-of-a-tenant")
 	e := config.Endpoints{Pakt: &config.Pakt{TenantKeys: []string{"first-of-the-keys", "{env.GATEHOUSE_TEST_KEY}"}}}

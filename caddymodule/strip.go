@@ -2,18 +2,35 @@ package caddymodule
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/gatehouse"
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
 // Strip is the handler that takes identity headers off every request of a site
 // with a guard, whichever path it goes to. The directive guard adds it.
+//
+// In front of a site it also refuses the targets that some upstream may read as
+// another path: a matcher before a guard, or beside it, could be talked round by one.
+// Where a guard of the site says lenient_paths, each guard judges for itself.
 type Strip struct {
 	app   *App
-	hosts []caddyhttp.RequestMatcherWithError // nil: whatever the host; otherwise one must match
+	first bool // it stands in front of its sites, where nothing has been rewritten yet
+	whole bool // whatever the host: there is one site; otherwise one of them must match
+	sites []site
+}
+
+// site is where a guard stands.
+type site struct {
+	hosts   []caddyhttp.RequestMatcherWithError
+	lenient bool // a guard in it says lenient_paths
 }
 
 // CaddyModule returns the module's id.
@@ -23,24 +40,59 @@ func (Strip) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (s *Strip) Provision(ctx caddy.Context) (err error) {
+	s.whole, s.sites = true, make([]site, 1)
 	s.app, err = appOf(ctx)
 	return err
 }
 
 // ServeHTTP strips, once per request, and goes on.
 func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if s.concerns(r) {
-		s.app.identityNames().Strip(r, stateOf(r))
+	at := s.siteOf(r)
+	if at == nil {
+		return next.ServeHTTP(w, r)
+	}
+	st := stateOf(r)
+	s.app.strip(r, st)
+	if why := st.Came(); why != "" && s.first && !at.lenient {
+		refusal := guard.RefuseTarget(why)
+		if run, err := s.app.lease.enter(); err == nil {
+			run.Serving()
+			run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
+			run.leave()
+		}
+		maps.Copy(w.Header(), refusal.Header)
+		return caddyhttp.Error(refusal.Status, refusal.Err)
+	}
+	if !s.first {
+		// Beside the guard, after the endpoints: they read and set our own cookies.
+		guard.StripCookies(r.Header)
+		w = s.app.answerTo(w)
 	}
 	return next.ServeHTTP(w, r)
 }
 
-// concerns reports whether the request is for the site. In doubt it is.
-func (s *Strip) concerns(r *http.Request) bool {
-	return s.hosts == nil || slices.ContainsFunc(s.hosts, func(m caddyhttp.RequestMatcherWithError) bool {
-		ok, err := m.MatchWithError(r)
-		return ok || err != nil
-	})
+// strip strips a request and judges its target as it came. Where a site has no host, a
+// rewrite may stand before every handler of ours: Caddy keeps what it was made of.
+func (a *App) strip(r *http.Request, st *guard.Request) {
+	if came, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && came.URL != nil {
+		st.Arrive(r, came.Method, came.RequestURI, came.URL)
+	}
+	a.identityNames().Strip(r, st)
+}
+
+// siteOf returns the site that the request is for, nil if it is another one's. Of the
+// sites with hosts the first one that matches decides, as in Caddy. In doubt it is one.
+func (s *Strip) siteOf(r *http.Request) *site {
+	for i := range s.sites {
+		at := &s.sites[i]
+		if s.whole || slices.ContainsFunc(at.hosts, func(m caddyhttp.RequestMatcherWithError) bool {
+			ok, err := m.MatchWithError(r)
+			return ok || err != nil
+		}) {
+			return at
+		}
+	}
+	return nil
 }
 
 // stripSite puts a Strip in front of everything else of the site whose handlers are
@@ -53,7 +105,7 @@ func (s *Strip) concerns(r *http.Request) bool {
 // hosts, these are the site, whichever route a request for them takes; otherwise the
 // site is every route without hosts. A guard in a named route comes after all of
 // them, when their chains are made: its sites are those that invoke one.
-func stripSite(ctx caddy.Context, app *App) error {
+func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil // provisioned outside a server, as in a test of Caddy's own
@@ -69,9 +121,10 @@ func stripSite(ctx caddy.Context, app *App) error {
 	for i := range sites {
 		strip := &strips.forHosts
 		if hosts := hostsOf(&sites[i]); hosts != nil {
-			strip.hosts = append(strip.hosts, hosts...)
+			strip.guards(site{hosts, lenient})
 		} else {
 			strip = &strips.forAny
+			strip.sites[0].lenient = strip.sites[0].lenient || lenient
 		}
 		if err := strip.cover(ctx, server, atWork >= 0); err != nil {
 			return err
@@ -93,10 +146,20 @@ func (a *App) stripsOf(server *caddyhttp.Server) *serverStrips {
 	}
 	if a.strips[server] == nil {
 		a.strips[server] = &serverStrips{
-			forHosts: Strip{app: a, hosts: []caddyhttp.RequestMatcherWithError{}}, forAny: Strip{app: a},
+			forHosts: Strip{app: a, first: true}, forAny: Strip{app: a, first: true, whole: true, sites: make([]site, 1)},
 		}
 	}
 	return a.strips[server]
+}
+
+// guards adds a guard's site, unless a guard before it stands in the same.
+func (s *Strip) guards(at site) {
+	i := slices.IndexFunc(s.sites, func(known site) bool { return reflect.DeepEqual(known.hosts, at.hosts) })
+	if i < 0 {
+		s.sites = append(s.sites, at)
+		return
+	}
+	s.sites[i].lenient = s.sites[i].lenient || at.lenient
 }
 
 // cover puts the Strip before every route that a request for its site may take. open
@@ -104,7 +167,7 @@ func (a *App) stripsOf(server *caddyhttp.Server) *serverStrips {
 func (s *Strip) cover(ctx caddy.Context, server *caddyhttp.Server, open bool) error {
 	for i := range server.Routes {
 		route := &server.Routes[i]
-		if s.hosts == nil && hostsOf(route) != nil {
+		if s.whole && hostsOf(route) != nil {
 			continue
 		}
 		if err := s.putBefore(ctx, route, open); err != nil {

@@ -278,7 +278,7 @@ func TestCommandAccountRefusals(t *testing.T) {
 		"nothing verified":      {[]string{"add", "--username", "x", "--verified"}, "nothing to be verified"},
 		"a foreign realm":       {[]string{"list", "--realm", "nowhere"}, "no such realm"},
 		"misspelt":              {[]string{"delet", "x"}, "did you mean delete?"},
-		"unlinked already":      {[]string{"unlink", "github:42"}, "no such account"},
+		"unlinked already":      {[]string{"unlink", "github:42"}, "no such identity"},
 		"nobody to delete":      {[]string{"delete", "bob"}, "no such account"},
 	} {
 		out, errs, err := s.run("", append([]string{"account"}, c.args...)...)

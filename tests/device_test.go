@@ -159,7 +159,8 @@ func TestDeviceLoginOverRestartAndReload(t *testing.T) {
 	}
 	select {
 	case a := <-w.answer:
-		if got := s.app(s.secretOf(a)); got.status != 200 || got.body != "user=ada-l" {
+		secret, data := s.secretOf(a), a.json(t)["data"].(map[string]any)
+		if got := s.app(secret); got.status != 200 || got.body != "user="+data["accountId"].(string) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	case err := <-w.failed:

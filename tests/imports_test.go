@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"internal/store/sqlite":         {"internal/authority", "internal/config", "internal/store/sqlstore"},
 	"internal/store/sqlstore":       {"internal/authority", "internal/config"},
 	"internal/token":                {"internal/authority", "internal/config", "internal/secret"},
-	"internal/trust":                {"internal/authority", "internal/config", "internal/token"},
+	"internal/trust":                {"internal/authority", "internal/config", "internal/provider", "internal/token"},
 	"internal/wire":                 {"internal/authority", "internal/config"},
 	"internal/wire/gmi":             {"internal/authority", "internal/config", "internal/wire"},
 	"internal/wire/golem":           {"internal/authority", "internal/config", "internal/wire"},

@@ -206,17 +206,7 @@ func (s *server) compare(known *acknowledged, round int) {
 func TestDiskFull(t *testing.T) {
 	s := newServer(t)
 	disk := filepath.Join(s.dir, "disk")
-	if err := os.Mkdir(disk, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s.wrap = []string{"unshare", "--map-root-user", "--mount", "sh", "-c", `mount -t tmpfs -o size=3m tmpfs "$0" && exec "$@"`, disk}
-	s.start(strings.Replace(withLogins, "$DIR/gatehouse.db", "$DIR/disk/gatehouse.db", 1))
-	inside := func(script string) {
-		out, err := exec.CommandContext(t.Context(), "nsenter", "--user", "--preserve-credentials", "--mount", "-t", strconv.Itoa(s.cmd.Process.Pid), "sh", "-c", script).CombinedOutput()
-		if err != nil && !strings.Contains(script, "fill") {
-			t.Fatalf("%v %s", err, out)
-		}
-	}
+	inside := s.onSmallDisk(disk, withLogins)
 	good, refresh, err := s.login(t.Context())
 	if err != nil || s.app(good).status != 200 {
 		t.Fatal(err)
@@ -249,6 +239,23 @@ func TestDiskFull(t *testing.T) {
 	a = send(t, "POST", "http://"+s.vars["AUTH"]+"/oauth2/revoke", "client_id=gatehouse&token="+refresh, "Content-Type", form)
 	if a.status != 200 || s.app(good).status != 401 {
 		t.Errorf("with room again: %d, then the guard %d", a.status, s.app(good).status)
+	}
+}
+
+// onSmallDisk starts the Caddyfile with its database on a disk of 3 MiB. inside runs a
+// script where that disk can be seen.
+func (s *server) onSmallDisk(disk, caddyfile string) (inside func(script string)) {
+	s.t.Helper()
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	s.wrap = []string{"unshare", "--map-root-user", "--mount", "sh", "-c", `mount -t tmpfs -o size=3m tmpfs "$0" && exec "$@"`, disk}
+	s.start(strings.Replace(caddyfile, "$DIR/gatehouse.db", "$DIR/disk/gatehouse.db", 1))
+	return func(script string) {
+		out, err := exec.CommandContext(s.t.Context(), "nsenter", "--user", "--preserve-credentials", "--mount", "-t", strconv.Itoa(s.cmd.Process.Pid), "sh", "-c", script).CombinedOutput()
+		if err != nil && !strings.Contains(script, "fill") {
+			s.t.Fatalf("%v %s", err, out)
+		}
 	}
 }
 

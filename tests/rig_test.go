@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "gatehouse")
-		build := exec.Command("go", "build", "-race", "-o", binary, "../cmd/gatehouse")
+		build := exec.Command("go", "build", "-race", "-pgo=off", "-o", binary, "../cmd/gatehouse")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "building the binary:", err)

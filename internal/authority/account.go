@@ -21,8 +21,9 @@ type Account struct {
 	Roles     List
 	Created   time.Time
 	LastLogin time.Time // zero until the first one
-	Provider  string    // name of the provider of the last login; empty until then
+	Origin    List      // of the last login: the provider's name and its issuer; empty until then
 	Disabled  time.Time // zero while it may log in
+	Ended     time.Time // what was begun until then is over; zero for never
 }
 
 // Identity is what an upstream calls a person, and whose account it opens.

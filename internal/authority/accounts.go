@@ -236,9 +236,31 @@ func (a *Authority) LinkAccount(ctx context.Context, realm, which, provider, sub
 // that account: nobody can tell which of them the identity gave. Errors: RealmUnknown,
 // NotFound, Unavailable, Internal.
 func (a *Authority) UnlinkAccount(ctx context.Context, realm, provider, subject string) error {
-	return a.changeAccount(ctx, "unlink an account", realm, provider+":"+subject, provider+":"+subject+" unlinked by the operator", func(tx Tx, r *Realm, _ *person) (bool, error) {
+	const op = "unlink an account"
+	which, detail := provider+":"+subject, provider+":"+subject+" unlinked by the operator"
+	err := a.changeAccount(ctx, op, realm, which, detail, func(tx Tx, r *Realm, _ *person) (bool, error) {
 		return true, tx.DeleteIdentity(r.ID, provider, subject)
 	})
+	if KindOf(err) != NotFound {
+		return err
+	}
+	// The account is gone, and whoever comes to be called so must not inherit it.
+	r, err := a.realm(op, realm)
+	if err != nil {
+		return err
+	}
+	err = a.store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.Identity(r.ID, provider, subject); errors.Is(err, ErrNotFound) {
+			return &Error{Kind: NotFound, Op: op, Public: "the realm has no such identity"}
+		} else if err != nil {
+			return err
+		}
+		return tx.DeleteIdentity(r.ID, provider, subject)
+	})
+	if err == nil {
+		a.audit.Record(ctx, Event{Name: "account", Realm: r.Name, Detail: detail})
+	}
+	return err
 }
 
 // DisableAccount refuses the account on every path, and ends every login and token of
@@ -291,6 +313,19 @@ func isDeclared(op, mend string) error {
 	return &Error{Kind: Invalid, Op: op, Public: "this is a user of the configuration: " + mend}
 }
 
+// end writes down that what was begun until now is over, where the account has a row.
+func (p *person) end(tx Tx) error {
+	row, err := tx.Account(p.Realm, p.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	row.Ended = tx.Now()
+	return tx.PutAccount(row)
+}
+
 // changeAccount changes an account in one Update and, where change says so, ends all
 // that hangs on it.
 func (a *Authority) changeAccount(ctx context.Context, op, realm, which, detail string, change func(Tx, *Realm, *person) (ends bool, err error)) error {
@@ -306,6 +341,9 @@ func (a *Authority) changeAccount(ctx context.Context, op, realm, which, detail 
 			return err
 		}
 		if ends, err = change(tx, r, &p); err != nil || !ends {
+			return err
+		}
+		if err := p.end(tx); err != nil {
 			return err
 		}
 		if err := tx.DeleteSessions(r.ID, p.ID); err != nil {

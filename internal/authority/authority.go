@@ -71,6 +71,10 @@ func (a *Authority) Start(ctx context.Context) error {
 	return nil
 }
 
+// Serve says that this Authority's configuration is the one that serves: what calls of
+// earlier ones still wait for is decided by it.
+func (a *Authority) Serve() { a.devices.serving.Store(a) }
+
 // Ping reports whether the store can be read. Errors: Unavailable.
 func (a *Authority) Ping(ctx context.Context) error { return a.store.Ping(ctx) }
 

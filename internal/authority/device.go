@@ -26,25 +26,25 @@ var sessionText = base64.RawURLEncoding.Strict()
 // relayed is what a sealed session of a device login remembers.
 type relayed struct {
 	id       string // UUID
-	provider string
+	origin   List   // of the upstream: its name and its issuer
 	code     string
 	interval time.Duration
 	expires  time.Time
 }
 
 func (d *relayed) text() []byte {
-	return []byte(ListOf(d.id, d.provider, d.code, strconv.FormatInt(d.interval.Milliseconds(), 10), strconv.FormatInt(d.expires.UnixMicro(), 10)))
+	return []byte(ListOf(d.id, providerOf(d.origin), issuerOf(d.origin), d.code, strconv.FormatInt(d.interval.Milliseconds(), 10), strconv.FormatInt(d.expires.UnixMicro(), 10)))
 }
 
 func readRelayed(text []byte) (relayed, error) {
 	parts := List(text).Slice()
-	if len(parts) != 5 {
+	if len(parts) != 6 {
 		return relayed{}, errors.New("a session of another version")
 	}
-	interval, errInterval := strconv.ParseInt(parts[3], 10, 64)
-	expires, errExpires := strconv.ParseInt(parts[4], 10, 64)
+	interval, errInterval := strconv.ParseInt(parts[4], 10, 64)
+	expires, errExpires := strconv.ParseInt(parts[5], 10, 64)
 	return relayed{
-		id: parts[0], provider: parts[1], code: parts[2],
+		id: parts[0], origin: ListOf(parts[1], parts[2]), code: parts[3],
 		interval: time.Duration(interval) * time.Millisecond, expires: time.UnixMicro(expires),
 	}, errors.Join(errInterval, errExpires)
 }
@@ -70,7 +70,7 @@ func (a *Authority) startDevice(ctx context.Context, op string, r *Realm, q Devi
 	if err != nil {
 		return DeviceStart{}, err
 	}
-	done, err := a.calling(ctx, op, r)
+	within, done, err := a.calling(ctx, op, r, up)
 	if err != nil {
 		return DeviceStart{}, err
 	}
@@ -80,7 +80,7 @@ func (a *Authority) startDevice(ctx context.Context, op string, r *Realm, q Devi
 		return DeviceStart{}, err
 	}
 	began := a.clock()
-	d, err := up.StartDevice(ctx)
+	d, err := up.StartDevice(within)
 	if err != nil {
 		return DeviceStart{}, err
 	}
@@ -95,7 +95,7 @@ func (a *Authority) startDevice(ctx context.Context, op string, r *Realm, q Devi
 	if d.ExpiresIn <= 0 || d.ExpiresIn > maxDeviceLife || d.Interval > maxInterval {
 		return DeviceStart{}, oddDevice(op, "a life or interval out of bounds")
 	}
-	s := relayed{id: secret.UUID(), provider: up.Name, code: d.DeviceCode, interval: d.Interval, expires: began.Add(d.ExpiresIn)}
+	s := relayed{id: secret.UUID(), origin: up.origin(), code: d.DeviceCode, interval: d.Interval, expires: began.Add(d.ExpiresIn)}
 	sealed, err := secret.Seal(key, s.text(), []byte(ListOf(r.ID)))
 	if err != nil {
 		return DeviceStart{}, &Error{Kind: Internal, Op: op, Err: err}
@@ -142,9 +142,9 @@ func (a *Authority) completeDevice(ctx context.Context, op string, r *Realm, q D
 	if err != nil {
 		return PersonalGrant{}, err
 	}
-	up := r.upstreams[s.provider]
-	if up == nil {
-		return PersonalGrant{}, badDevice(op, "its provider is gone from the configuration")
+	up := r.upstreams[providerOf(s.origin)]
+	if up == nil || !r.trusts(s.origin) {
+		return PersonalGrant{}, badDevice(op, "its provider is gone from the configuration, or another upstream")
 	}
 	spent := mark(purposeDevice, s.id)
 	err = a.store.View(ctx, func(tx Tx) error {
@@ -165,6 +165,10 @@ func (a *Authority) completeDevice(ctx context.Context, op string, r *Realm, q D
 	if err != nil {
 		return PersonalGrant{}, err
 	}
+	// The configuration may be another one by now; what it says holds.
+	if a, r, up, err = a.serving(op, r, s); err != nil {
+		return PersonalGrant{}, err
+	}
 	ask := admission{realm: r, upstream: up, profile: profile, signUp: true, id: newAccountID()}
 	return a.mintFor(ctx, op, ask, func(tx Tx) error {
 		fresh, err := spendMark(tx, r.ID, spent, s.expires)
@@ -173,6 +177,20 @@ func (a *Authority) completeDevice(ctx context.Context, op string, r *Realm, q D
 		}
 		return err
 	})
+}
+
+// serving returns the Authority of the configuration that serves now, with its realm
+// and upstream of a device login that began under an earlier one.
+func (a *Authority) serving(op string, r *Realm, s relayed) (*Authority, *Realm, *Upstream, error) {
+	if now := a.devices.serving.Load(); now != nil {
+		a = now
+	}
+	gone := badDevice(op, "its realm or provider is gone from the configuration")
+	r = a.byName[r.ID]
+	if r == nil || !r.trusts(s.origin) {
+		return nil, nil, nil, gone
+	}
+	return a, r, r.upstreams[providerOf(s.origin)], nil
 }
 
 // openDevice opens a sealed session of the realm.

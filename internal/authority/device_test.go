@@ -117,7 +117,7 @@ func TestAttackParallelCompletes(t *testing.T) {
 	s := h.startDevice()
 	var got atomic.Int64
 	var group sync.WaitGroup
-	for range 50 {
+	for range 30 {
 		group.Go(func() {
 			switch _, err := h.completeDevice(t.Context(), s); {
 			case err == nil:

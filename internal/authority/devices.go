@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -12,8 +13,9 @@ import (
 // The bounds of waiting for the users of device logins.
 const (
 	maxRelays       = 4096 // sessions that are remembered
-	maxDeviceWaits  = 1024 // callers that wait at once
+	maxDeviceWaits  = 4096 // callers that wait at once
 	maxNetworkWaits = 64   // of them, from one network
+	maxSessionWaits = 32   // and for one session
 )
 
 // Devices holds what callers wait for at upstreams: one poller for each session. It
@@ -21,6 +23,7 @@ const (
 type Devices struct {
 	clock   Clock
 	exiting func() bool
+	serving atomic.Pointer[Authority] // of the configuration that serves; nil until one does
 
 	mu      sync.Mutex
 	relays  map[secret.Digest]*relay
@@ -36,7 +39,8 @@ type relay struct {
 	interval time.Duration
 	next     time.Time // no poll before this, whoever comes
 	expires  time.Time
-	granted  *Profile // the user has approved; kept in case that the store fails
+	grant    *UpstreamGrant // the user has approved; kept until the upstream has said who it is
+	granted  *Profile       // who it is; kept in case that the store fails
 }
 
 // deviceRun is one poller at work.
@@ -56,13 +60,13 @@ func NewDevices(clock Clock, exiting func() bool) *Devices {
 // wait returns who approved the device login, once the user has decided.
 func (d *Devices) wait(ctx context.Context, a *Authority, op string, up *Upstream, id secret.Digest, s relayed) (Profile, error) {
 	network := networkOf(CallerOf(ctx).Address)
-	r, run, err := d.join(ctx, a, op, network, up, id, s)
+	r, run, granted, err := d.join(ctx, a, op, network, up, id, s)
 	if err != nil {
 		return Profile{}, err
 	}
 	defer d.leave(r, network)
-	if run == nil {
-		return *r.granted, nil
+	if granted != nil {
+		return *granted, nil
 	}
 	tick := time.NewTicker(exitPoll)
 	defer tick.Stop()
@@ -82,17 +86,17 @@ func (d *Devices) wait(ctx context.Context, a *Authority, op string, up *Upstrea
 }
 
 // join adds a waiter to the session's relay, and a poller where there is none. It
-// answers no run if the user has approved already.
-func (d *Devices) join(ctx context.Context, a *Authority, op, network string, up *Upstream, id secret.Digest, s relayed) (*relay, *deviceRun, error) {
+// answers who it is if the user has approved already.
+func (d *Devices) join(ctx context.Context, a *Authority, op, network string, up *Upstream, id secret.Digest, s relayed) (*relay, *deviceRun, *Profile, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.total >= maxDeviceWaits || d.waiting[network] >= maxNetworkWaits {
-		return nil, nil, &Error{Kind: Throttled, Op: op, Public: "too many callers wait for device logins: try again later", RetryAfter: defaultInterval}
+	if r := d.relays[id]; d.total >= maxDeviceWaits || d.waiting[network] >= maxNetworkWaits || r != nil && r.waiters >= maxSessionWaits {
+		return nil, nil, nil, &Error{Kind: Throttled, Op: op, Public: "too many callers wait for device logins: try again later", RetryAfter: defaultInterval}
 	}
 	r := d.relays[id]
 	if r == nil {
 		if !d.room() {
-			return nil, nil, tooBusy(op, errors.New("too many device logins"))
+			return nil, nil, nil, tooBusy(op, errors.New("too many device logins"))
 		}
 		r = &relay{interval: s.interval, next: d.clock(), expires: s.expires}
 		d.relays[id] = r
@@ -106,7 +110,7 @@ func (d *Devices) join(ctx context.Context, a *Authority, op, network string, up
 		r.run, r.before = run, nil
 		go d.work(work, a, op, up, r, run, before, s)
 	}
-	return r, r.run, nil
+	return r, r.run, r.granted, nil
 }
 
 // leave takes a waiter off. Without one the upstream is not asked any more.
@@ -154,7 +158,16 @@ func (d *Devices) work(ctx context.Context, a *Authority, op string, up *Upstrea
 	if s.expires.Before(end) {
 		end = s.expires
 	}
-	profile, err := d.ask(ctx, a, op, up, r, s, end)
+	d.mu.Lock()
+	granted := r.granted // by the one before, in the answer that it was waiting for
+	d.mu.Unlock()
+	var profile Profile
+	var err error
+	if granted != nil {
+		profile = *granted
+	} else {
+		profile, err = d.ask(ctx, a, op, up, r, s, end)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
@@ -168,25 +181,24 @@ func (d *Devices) work(ctx context.Context, a *Authority, op string, up *Upstrea
 }
 
 func (d *Devices) ask(ctx context.Context, a *Authority, op string, up *Upstream, r *relay, s relayed, end time.Time) (Profile, error) {
+	if grant := d.grantOf(r); grant != nil {
+		return d.identify(ctx, a, op, up, r, *grant)
+	}
 	for {
 		if err := d.turn(ctx, op, r, s, end); err != nil {
 			return Profile{}, err
 		}
-		p, err := up.PollDevice(ctx, s.code)
+		// Who leaves now does not take the answer with him: it may be the user's approval.
+		p, err := up.PollDevice(context.WithoutCancel(ctx), s.code)
 		if err != nil {
 			return Profile{}, err
 		}
 		switch p.Answer {
 		case DeviceGranted:
-			// The code is spent upstream: what it gave must not be lost to a caller who
-			// goes away now.
-			kept := context.WithoutCancel(ctx)
-			profile, err := up.Identify(kept, p.Grant)
-			a.forget(kept, up, p.Grant.AccessToken)
-			if err != nil {
-				return Profile{}, err
-			}
-			return profile.kept(op)
+			d.mu.Lock()
+			r.grant = &p.Grant
+			d.mu.Unlock()
+			return d.identify(ctx, a, op, up, r, p.Grant)
 		case DeviceDenied:
 			return Profile{}, deviceOver(op, "the login was denied")
 		case DeviceExpired:
@@ -198,6 +210,31 @@ func (d *Devices) ask(ctx context.Context, a *Authority, op string, up *Upstream
 			return Profile{}, oddDevice(op, "an answer to a poll that is not known")
 		}
 	}
+}
+
+func (d *Devices) grantOf(r *relay) *UpstreamGrant {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return r.grant
+}
+
+// identify asks who approved. The code is spent upstream: what it gave is lost neither
+// to a caller who goes away now nor to an upstream that fails once.
+func (d *Devices) identify(ctx context.Context, a *Authority, op string, up *Upstream, r *relay, g UpstreamGrant) (Profile, error) {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), upstreamPatience)
+	defer cancel()
+	profile, err := up.Identify(within, g)
+	if KindOf(err) == ProviderFailed {
+		return Profile{}, err
+	}
+	d.mu.Lock()
+	r.grant = nil
+	d.mu.Unlock()
+	a.forget(ctx, up, g.AccessToken)
+	if err != nil {
+		return Profile{}, err
+	}
+	return profile.kept(op)
 }
 
 // turn waits for the moment of the next poll, and takes it.
@@ -219,6 +256,11 @@ func (d *Devices) turn(ctx context.Context, op string, r *relay, s relayed, end 
 	select {
 	case <-wait.C:
 	case <-ctx.Done():
+		d.mu.Lock()
+		if r.next.Equal(at.Add(r.interval)) { // this turn was not taken
+			r.next = at
+		}
+		d.mu.Unlock()
 		return &Error{Kind: Unavailable, Op: op, RetryAfter: time.Second, Err: ctx.Err()}
 	}
 	switch {

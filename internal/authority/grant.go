@@ -42,7 +42,7 @@ type issue struct {
 	client      *Client
 	person      *person // nil for a client's own token
 	form        form
-	provider    string // name of the upstream login it began with; empty for a password
+	origin      List   // of the upstream login it began with; empty for a password
 	binding     string // see Session.Binding
 	scopes      List
 	audience    List
@@ -138,8 +138,8 @@ func (a *Authority) hand(ctx context.Context, grant string, i issue) (TokenGrant
 	switch grant {
 	case grantLogin:
 		e.Name = "login"
-		if i.provider != "" {
-			e.Detail = "by " + i.provider
+		if i.origin != "" {
+			e.Detail = "by " + providerOf(i.origin)
 		}
 	case GrantRefreshToken:
 		e.Name = "refresh"

@@ -12,7 +12,7 @@ import (
 type KeyFacts struct {
 	ID      string
 	Alg     string
-	State   string // next, signing, verifying or revoked
+	State   string // next, signing, verifying or revoked; sealing for the realm's symmetric root
 	Created time.Time
 	Signs   time.Time
 	Retires time.Time // zero while it has no successor
@@ -46,6 +46,13 @@ func (a *Authority) Keys(ctx context.Context, realm string) ([]KeyFacts, error) 
 			f.State = "next"
 		}
 		facts = append(facts, f)
+	}
+	root, err := a.keys.knownRoot(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if root.ID != "" {
+		facts = append(facts, KeyFacts{ID: root.ID, Alg: root.Alg, State: "sealing", Created: root.Created, Signs: root.Signs})
 	}
 	return facts, nil
 }
@@ -83,11 +90,20 @@ func (a *Authority) rotate(ctx context.Context, r *Realm, lead, age time.Duratio
 	return made, err
 }
 
-// RevokeKey ends a key and every token it signed. Errors: RealmUnknown, NotFound,
-// Unavailable, Internal.
+// RevokeKey ends a key and every token it signed. With the realm's symmetric root end
+// the logins under way and the refresh tokens that are JWTs. Errors: RealmUnknown,
+// NotFound, Unavailable, Internal.
 func (a *Authority) RevokeKey(ctx context.Context, realm, id string) error {
 	r, err := a.realm("revoke a key", realm)
 	if err != nil {
+		return err
+	}
+	if root, err := a.keys.knownRoot(ctx, r.ID); err != nil {
+		return err
+	} else if root.ID == id && id != "" {
+		if _, err = a.keys.setRoot(ctx, r.ID, id); err == nil {
+			a.audit.Record(ctx, Event{Name: "key", Realm: r.Name, Detail: "revoked " + id})
+		}
 		return err
 	}
 	err = a.keys.revoke(ctx, r.ID, r.SigningAlg, id)

@@ -31,6 +31,16 @@ func (r *Realm) declared(u *User) person {
 	}}
 }
 
+// known is the name by which the realm vouches for the account: that of a user of the
+// configuration. What an upstream calls somebody is nobody's name here: he may choose
+// it, and an app that believes it would take him for whoever else is called so.
+func (p *person) known() string {
+	if p.declared != nil {
+		return p.Username
+	}
+	return ""
+}
+
 // disabled reports whether the account may not log in.
 func (p *person) disabled() bool {
 	if p.declared != nil {
@@ -60,7 +70,7 @@ func (p *person) totp() string {
 func (p *person) facts() AccountFacts {
 	return AccountFacts{
 		ID: p.ID, Username: p.Username, Name: p.Name, Email: p.Email, EmailVerified: p.EmailVerified, Roles: p.Roles,
-		Created: p.Created, LastLogin: p.LastLogin, Provider: p.Provider,
+		Created: p.Created, LastLogin: p.LastLogin, Provider: providerOf(p.Origin),
 	}
 }
 

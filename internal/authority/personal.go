@@ -34,6 +34,9 @@ func (a *Authority) LoginByUpstreamToken(ctx context.Context, q UpstreamTokenReq
 	return g, nil
 }
 
+// firstPartyScopes are what a login gives a personal token.
+var firstPartyScopes = ListOf("openid", "email", "profile")
+
 // mintFor admits a proven identity and mints a personal token, in one Update. within
 // runs first in it.
 func (a *Authority) mintFor(ctx context.Context, op string, ask admission, within func(Tx) error) (PersonalGrant, error) {
@@ -49,8 +52,10 @@ func (a *Authority) mintFor(ctx context.Context, op string, ask admission, withi
 		if err := needsFactor(op, &in.person); err != nil {
 			return err
 		}
+		m.origin, m.scopes = ask.upstream.origin(), firstPartyScopes
 		return a.mint(tx, op, m, &in.person, time.Time{})
 	})
+	a.evicted(m)
 	if err != nil {
 		return PersonalGrant{}, err
 	}
@@ -60,11 +65,13 @@ func (a *Authority) mintFor(ctx context.Context, op string, ask admission, withi
 
 // mint is a personal token in the making: its secret and id, made before the Update.
 type mint struct {
-	realm *Realm
-	raw   string
-	id    string
-	row   Token // as stored
-	ended []Tag // older ones that had to go
+	realm  *Realm
+	raw    string
+	id     string
+	origin List  // of the login that it is minted after
+	scopes List  // never more than those of what mints it
+	row    Token // as stored
+	ended  []Tag // older ones that had to go
 }
 
 func (a *Authority) newMint(r *Realm) *mint {
@@ -85,16 +92,24 @@ func (a *Authority) mint(tx Tx, op string, m *mint, p *person, until time.Time) 
 	if err != nil {
 		return err
 	}
-	live := len(rows)
+	expired := func(t Token) bool { return !now.Before(t.Expires) }
+	live := 0
 	for _, row := range rows {
-		if expired := !now.Before(row.Expires); !expired && live < maxPersonal {
-			continue
+		if !expired(row) {
+			live++
+		}
+	}
+	for _, row := range rows {
+		if !expired(row) {
+			if live < maxPersonal {
+				continue
+			}
+			live--
 		}
 		if err := tx.DeleteToken(row.Digest); err != nil {
 			return err
 		}
 		m.ended = append(m.ended, Tag{TagToken, r.ID, row.ID})
-		live--
 	}
 	expires := now.Add(r.PersonalLife)
 	if !until.IsZero() && until.Before(expires) {
@@ -102,20 +117,25 @@ func (a *Authority) mint(tx Tx, op string, m *mint, p *person, until time.Time) 
 	}
 	m.row = Token{
 		Digest: secret.DigestOf(m.raw), ID: m.id, Realm: r.ID, Kind: KindPersonal, Client: c.ID, Account: p.ID,
-		Scopes: ListOf(c.Scopes...), Audience: ListOf(r.Issuer), Credential: p.credential(), Issued: now, Expires: expires,
+		Scopes: m.scopes, Audience: ListOf(r.Issuer), Credential: p.credential(), Origin: m.origin, Issued: now, Expires: expires,
 	}
 	if err := tx.PutToken(m.row); err != nil {
 		return err
 	}
-	_, err = a.standing(tx, op, r, bond{client: c.ID, account: p.ID, credential: m.row.Credential})
+	_, err = a.standing(tx, op, r, bond{client: c.ID, account: p.ID, credential: m.row.Credential, origin: m.origin})
 	return err
+}
+
+// evicted tells the caches of the tokens that had to go, also when nobody knows
+// whether they did.
+func (a *Authority) evicted(m *mint) {
+	if len(m.ended) > 0 {
+		a.endings.End(m.ended...)
+	}
 }
 
 // minted tells of the token after the commit.
 func (a *Authority) minted(ctx context.Context, m *mint, event, detail string) PersonalGrant {
-	if len(m.ended) > 0 {
-		a.endings.End(m.ended...)
-	}
 	a.audit.Record(ctx, Event{Name: event, Realm: m.realm.Name, Client: m.row.Client, Account: m.row.Account, TokenID: m.id, Detail: detail})
 	return PersonalGrant{PersonalToken: m.row.personal(), Secret: m.raw}
 }
@@ -186,7 +206,7 @@ func (a *Authority) AccountOf(ctx context.Context, q AccountCall) (AccountFacts,
 		}
 		// Of a user of the configuration nothing is written at a login but the session.
 		s, err := tx.Session(r.ID, p.Session)
-		f.LastLogin, f.Provider = s.Created, s.Provider
+		f.LastLogin, f.Provider = s.Created, providerOf(s.Origin)
 		return goneMeanwhile(op, err)
 	})
 	return f, err
@@ -259,16 +279,46 @@ func (a *Authority) MintPersonalToken(ctx context.Context, q AccountCall) (Perso
 		if !q.Expires.IsZero() && !tx.Now().Before(q.Expires) {
 			return &Error{Kind: Invalid, Op: op, Fields: []Field{{Name: "expiresAt", Reason: "must be in the future"}}}
 		}
-		who, err := r.person(tx, p.Account)
+		h, origin, err := a.stillStands(tx, op, r, &p)
 		if err != nil {
-			return goneMeanwhile(op, err)
+			return err
 		}
-		return a.mint(tx, op, m, &who, q.Expires)
+		m.origin, m.scopes = origin, p.Scopes
+		return a.mint(tx, op, m, h.person, q.Expires)
 	})
+	a.evicted(m)
 	if err != nil {
 		return PersonalGrant{}, a.refuse(ctx, r, p.Client, err)
 	}
 	return a.minted(ctx, m, "issue", "personal"), nil
+}
+
+// stillStands judges a bearer again, inside the Update that acts for it: since it was
+// looked at, an operator may have ended it, and what it is about to make would outlive
+// that. It answers the holder and the login that the bearer goes back to.
+func (a *Authority) stillStands(tx Tx, op string, r *Realm, p *Principal) (holder, List, error) {
+	b := bond{client: p.Client, session: p.Session}
+	switch revoked, err := tx.Revoked(r.ID, p.TokenID); {
+	case err != nil:
+		return holder{}, "", err
+	case revoked:
+		return holder{}, "", inactive(op, "revoked a moment ago")
+	}
+	if p.KeyID == "" { // opaque: its row says
+		row, err := tx.TokenByID(r.ID, p.TokenID)
+		if err != nil {
+			return holder{}, "", goneMeanwhile(op, err)
+		}
+		b = bond{client: row.Client, session: row.Session, account: row.Account, credential: row.Credential, origin: row.Origin}
+	}
+	h, err := a.standing(tx, op, r, b)
+	if err == nil && h.person == nil {
+		err = inactive(op, "its account is gone")
+	}
+	if h.session.ID != "" {
+		b.origin = h.session.Origin
+	}
+	return h, b.origin, err
 }
 
 // EndPersonalToken ends one of the account's personal tokens. Errors: see own, and

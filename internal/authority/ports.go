@@ -162,6 +162,7 @@ type Token struct {
 	// Credential is of what the user of a personal token proved to know when it was
 	// minted; another one ends the token. Zero for every other token.
 	Credential secret.Digest
+	Origin     List // of the login that a personal token was minted after, as with Session
 	Issued     time.Time
 	Expires    time.Time
 }
@@ -190,7 +191,7 @@ type Session struct {
 	Account    string
 	Client     string
 	Address    string        // where it was started from; empty if unknown
-	Provider   string        // name of the upstream login it began with; empty for a password
+	Origin     List          // of the upstream login it began with: the provider's name and its issuer; empty for a password
 	Binding    string        // which client of the user it belongs to, as that one calls itself; empty if it does not
 	Credential secret.Digest // of what the user proved to know; another one ends the session
 	Created    time.Time
@@ -234,6 +235,8 @@ type TokenForms interface {
 	// KindOf tells an opaque token's kind by its prefix; a UUID is KindPersonal. A JWT
 	// is KindAccess and jwt; the kind of anything else is empty.
 	KindOf(raw string) (kind TokenKind, jwt bool)
+	// IssuerOf is the `iss` that a JWT claims, unverified; empty if it cannot be read.
+	IssuerOf(raw string) string
 	// SignStep writes a JWT of the step's type (HS256). Errors: Internal.
 	SignStep(k StepKey, c StepClaims) (string, error)
 	// ReadStep verifies a JWT of the step's type: canonical encoding, exact `typ`, `kid`

@@ -15,25 +15,28 @@ const (
 // decision. It holds only strings and numbers, so that a cache can keep it as one
 // flat block; who reads it must not change it.
 type Principal struct {
-	Source        string    // name of the realm (later also: trust) that vouches for it
-	Realm         string    // UUID of the realm
-	Issuer        string    // `iss`
-	Subject       string    // `sub`
-	Account       string    // UUID of the account; empty for a client's own token
-	Client        string    // client id the token was issued to
-	Username      string    // login name, or service-account-<client> for a client's own token
-	Name          string    // display name
-	Email         string    // e-mail address
-	Session       string    // `sid`; empty for a client's own token
-	TokenID       string    // `jti`
-	KeyID         string    // `kid` of the signing key; empty for opaque tokens
-	Kind          TokenKind // what sort of token it is
-	Scopes        List      // granted scopes
-	Roles         List      // roles the account or client has now
-	Audience      List      // `aud`
-	IssuedAt      int64     // Unix seconds
-	Expires       int64     // Unix seconds; never zero
-	AuthTime      int64     // Unix seconds of the login; zero for a client's own token
+	Source   string    // name of the realm or trust that vouches for it
+	Realm    string    // UUID of the realm or trust
+	Issuer   string    // `iss`
+	Subject  string    // `sub`
+	Account  string    // UUID of the account; empty for a client's own token
+	Client   string    // client id the token was issued to
+	Username string    // login name, or service-account-<client> for a client's own token
+	Name     string    // display name
+	Email    string    // e-mail address
+	Session  string    // `sid`; empty for a client's own token
+	TokenID  string    // `jti`
+	KeyID    string    // `kid` of the signing key; empty for opaque tokens
+	Kind     TokenKind // what sort of token it is
+	Scopes   List      // granted scopes
+	Roles    List      // roles the account or client has now
+	Audience List      // `aud`
+	// Claims are the further claims of a token that somebody else issued, as far as a
+	// guard asks for them: name and JSON text in turn. Empty for a realm's own tokens.
+	Claims        List
+	IssuedAt      int64 // Unix seconds
+	Expires       int64 // Unix seconds; never zero
+	AuthTime      int64 // Unix seconds of the login; zero for a client's own token
 	EmailVerified bool
 }
 

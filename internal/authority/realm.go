@@ -3,6 +3,7 @@ package authority
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -77,6 +78,27 @@ func (r *Realm) decoy(salt, username string) string {
 	return r.Users[binary.BigEndian.Uint64(d[:])%uint64(len(r.Users))].PasswordHash
 }
 
+// origin is what a login by this upstream leaves behind: its name and its issuer.
+func (u *Upstream) origin() List { return ListOf(u.Name, u.Issuer()) }
+
+// providerOf is the provider's name in an origin.
+func providerOf(origin List) string {
+	for name := range origin.All() {
+		return name
+	}
+	return ""
+}
+
+// trusts reports whether the upstream that something began with is still one of the
+// realm's, and the same one. What began with a password needs none.
+func (r *Realm) trusts(origin List) bool {
+	if origin == "" {
+		return true
+	}
+	up := r.upstreams[providerOf(origin)]
+	return up != nil && up.origin() == origin
+}
+
 // Client is an OAuth client (RFC 6749 §2) as the configuration declares it.
 type Client struct {
 	ID            string
@@ -123,4 +145,10 @@ func (r *Realm) knows(c *Client, p *Principal) bool {
 	return slices.ContainsFunc(r.Resources, func(res Resource) bool {
 		return res.Client == c.ID && p.Audience.Has(res.URL)
 	})
+}
+
+// issuerOf is the issuer in an origin.
+func issuerOf(origin List) string {
+	_, issuer, _ := strings.Cut(strings.TrimSuffix(string(origin), "\x00"), "\x00")
+	return issuer
 }

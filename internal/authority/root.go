@@ -34,10 +34,31 @@ func (k *Keyring) root(ctx context.Context, realm string) (Key, error) {
 	if ok {
 		return key, nil
 	}
+	return k.setRoot(ctx, realm, "")
+}
+
+// knownRoot returns the realm's root if there is one yet. Errors: Unavailable.
+func (k *Keyring) knownRoot(ctx context.Context, realm string) (root Key, err error) {
+	err = k.store.View(ctx, func(tx Tx) error {
+		keys, err := tx.Keys(realm)
+		for _, key := range keys {
+			if key.Purpose == PurposeRealm && key.Revoked.IsZero() {
+				root = key
+			}
+		}
+		return err
+	})
+	return root, err
+}
+
+// setRoot returns the realm's root, and makes one where there is none or where the one
+// with the id is to be revoked. Errors: NotFound, Unavailable.
+func (k *Keyring) setRoot(ctx context.Context, realm, revoked string) (Key, error) {
 	if err := k.lock(ctx); err != nil {
 		return Key{}, err
 	}
 	defer k.unlock()
+	var key Key
 	made := Key{ID: secret.UUID(), Realm: realm, Purpose: PurposeRealm, Alg: rootAlg, Private: []byte(secret.Token())}
 	err := k.store.Update(ctx, func(tx Tx) error {
 		keys, err := tx.Keys(realm)
@@ -45,20 +66,32 @@ func (k *Keyring) root(ctx context.Context, realm string) (Key, error) {
 			return err
 		}
 		for _, known := range keys {
-			if known.Purpose == PurposeRealm {
+			switch {
+			case known.Purpose != PurposeRealm || !known.Revoked.IsZero():
+			case known.ID == revoked:
+				known.Revoked, known.Private = tx.Now(), []byte{0} // nobody needs what it was
+				if err := tx.PutKey(known); err != nil {
+					return err
+				}
+				revoked = ""
+			case revoked == "":
 				key = known
 				return nil
 			}
+		}
+		if revoked != "" {
+			return &Error{Kind: NotFound, Op: "revoke a key", Public: "the realm has no such key"}
 		}
 		key = made
 		key.Created, key.Signs = tx.Now(), tx.Now()
 		return tx.PutKey(key)
 	})
-	if err != nil {
-		return Key{}, err
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err != nil {
+		delete(k.roots, realm) // nobody knows what is on disk: the next use reads it
+		return Key{}, err
+	}
 	k.roots[realm] = key
 	return key, nil
 }

@@ -15,6 +15,7 @@ type bond struct {
 	session    string        // empty for a client's own token and for a personal one
 	account    string        // of a token without a session; empty for a client's own
 	credential secret.Digest // of a personal token: what its account proved to know
+	origin     List          // of a personal token
 }
 
 // holder is whom a token was issued to, as the realm knows them now.
@@ -44,10 +45,13 @@ func (a *Authority) standing(tx Tx, op string, r *Realm, b bond) (holder, error)
 		case !tx.Now().Before(s.Expires):
 			return holder{}, inactive(op, "its session has expired")
 		}
-		h.session, b.account, b.credential = s, s.Account, s.Credential
+		h.session, b.account, b.credential, b.origin = s, s.Account, s.Credential, s.Origin
 	}
 	if b.account == "" {
 		return h, nil
+	}
+	if !r.trusts(b.origin) {
+		return holder{}, inactive(op, "the login provider that it began with is gone")
 	}
 	p, err := r.person(tx, b.account)
 	switch {
@@ -80,7 +84,7 @@ func (a *Authority) begin(ctx context.Context, op, grant string, i issue, within
 	r := i.realm
 	i.session = Session{
 		ID: secret.UUID(), Realm: r.ID, Client: i.client.ID, Address: CallerOf(ctx).Address,
-		Provider: i.provider, Binding: i.binding,
+		Origin: i.origin, Binding: i.binding,
 	}
 	var err error
 	if i.refresh, err = a.newRefresh(ctx, &i); err != nil {

@@ -90,7 +90,7 @@ func (a *Authority) startLogin(ctx context.Context, op string, r *Realm, q Start
 	if err != nil {
 		return LoginStart{}, err
 	}
-	done, err := a.calling(ctx, op, r)
+	within, done, err := a.calling(ctx, op, r, up)
 	if err != nil {
 		return LoginStart{}, err
 	}
@@ -112,7 +112,7 @@ func (a *Authority) startLogin(ctx context.Context, op string, r *Realm, q Start
 		return LoginStart{}, &Error{Kind: Internal, Op: op, Err: err}
 	}
 	state := stateText.EncodeToString(sealed)
-	url, err := up.AuthURL(ctx, UpstreamAuth{State: state, Nonce: b.nonce(key), Verifier: b.verifier(key), RedirectURI: q.RedirectURI})
+	url, err := up.AuthURL(within, UpstreamAuth{State: state, Nonce: b.nonce(key), Verifier: b.verifier(key), RedirectURI: q.RedirectURI})
 	return LoginStart{URL: url, State: state, Browser: browser, Life: stateLife}, err
 }
 
@@ -159,7 +159,7 @@ func (a *Authority) finishLogin(ctx context.Context, op string, r *Realm, q Fini
 	ask := admission{realm: r, upstream: up, profile: profile, signUp: true, id: newAccountID()}
 	var in admitted
 	g, err := a.begin(ctx, op, grantLogin, issue{
-		realm: r, client: c, scopes: ListOf(c.Scopes...), audience: ListOf(r.Issuer), form: formLong, provider: up.Name,
+		realm: r, client: c, scopes: ListOf(c.Scopes...), audience: ListOf(r.Issuer), form: formLong, origin: up.origin(),
 	}, func(tx Tx, i *issue) (err error) {
 		if in, err = a.admit(tx, op, ask); err != nil {
 			return err
@@ -174,8 +174,11 @@ func (a *Authority) finishLogin(ctx context.Context, op string, r *Realm, q Fini
 	return UpstreamLogin{AccessToken: g.AccessToken, ExpiresIn: g.ExpiresIn, SignedUp: in.signedUp, EmailVerified: in.person.EmailVerified}, nil
 }
 
-// welcome records that an account was made.
+// welcome records that an account was made, or got an identity by its address.
 func (a *Authority) welcome(ctx context.Context, r *Realm, up *Upstream, in admitted) {
+	if in.linked {
+		a.audit.Record(ctx, Event{Name: "account", Realm: r.Name, Account: in.person.ID, Detail: "an identity of " + up.Name + " linked by its verified e-mail address"})
+	}
 	if in.signedUp {
 		a.audit.Record(ctx, Event{Name: "sign_up", Realm: r.Name, Client: FirstParty, Account: in.person.ID, Detail: "by " + up.Name})
 	}
@@ -195,7 +198,7 @@ func (a *Authority) redeem(ctx context.Context, op string, r *Realm, up *Upstrea
 	if q.Code == "" || len(q.Code) > maxCode {
 		return UpstreamGrant{}, Profile{}, &Error{Kind: UpstreamCodeInvalid, Op: op, Public: publicCode, Err: errors.New("empty or too long")}
 	}
-	done, err := a.throttle.call(op)
+	within, done, err := a.throttle.call(ctx, op, up)
 	if err != nil {
 		return UpstreamGrant{}, Profile{}, err
 	}
@@ -214,11 +217,11 @@ func (a *Authority) redeem(ctx context.Context, op string, r *Realm, up *Upstrea
 	if err != nil {
 		return UpstreamGrant{}, Profile{}, err
 	}
-	g, err := up.Exchange(ctx, UpstreamCode{Code: q.Code, Verifier: b.verifier(key), Nonce: b.nonce(key), RedirectURI: q.RedirectURI})
+	g, err := up.Exchange(within, UpstreamCode{Code: q.Code, Verifier: b.verifier(key), Nonce: b.nonce(key), RedirectURI: q.RedirectURI})
 	if err != nil {
 		return UpstreamGrant{}, Profile{}, err
 	}
-	p, err := up.Identify(ctx, g)
+	p, err := up.Identify(within, g)
 	if err != nil {
 		return g, Profile{}, err
 	}

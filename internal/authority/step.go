@@ -2,9 +2,9 @@ package authority
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -37,7 +37,9 @@ func (a *Authority) stepByPassword(ctx context.Context, op string, r *Realm, q L
 	}
 	email := foldEmail(q.Username)
 	u := r.emails[email]
-	try, settle, err := a.guess(ctx, op, r, countedAs(u, email))
+	// Counted by the address, whether anybody has it or not: were it counted by the
+	// username, failures elsewhere would tell here whose address it is.
+	try, settle, err := a.guess(ctx, op, r, "email:"+email)
 	if err != nil {
 		return StepToken{}, err
 	}
@@ -59,15 +61,7 @@ func (a *Authority) stepByPassword(ctx context.Context, op string, r *Realm, q L
 			return StepToken{}, err
 		}
 	}
-	return a.stepFor(ctx, r, &p, "")
-}
-
-// countedAs is the name that the throttle counts a user by, in every dialect.
-func countedAs(u *User, otherwise string) string {
-	if u != nil {
-		return u.Username
-	}
-	return otherwise
+	return a.stepFor(ctx, r, &p, proof{credential: credentialText(&p)})
 }
 
 // StepByUpstreamToken is the first step of a login in two: an upstream's access token
@@ -92,30 +86,78 @@ func (a *Authority) StepByUpstreamToken(ctx context.Context, q UpstreamTokenRequ
 	if err != nil {
 		return StepToken{}, a.refuse(ctx, r, FirstParty, err)
 	}
-	return a.stepFor(ctx, r, &in.person, up.Name)
+	a.welcome(ctx, r, up, in)
+	return a.stepFor(ctx, r, &in.person, proof{
+		credential: credentialText(&in.person), provider: up.Name, issuer: up.Issuer(), subject: profile.Subject,
+	})
 }
 
 // stepFor makes the token between the steps. It is bound to what the account proves
 // to know: another password or second factor ends it.
-func (a *Authority) stepFor(ctx context.Context, r *Realm, p *person, provider string) (StepToken, error) {
+func (a *Authority) stepFor(ctx context.Context, r *Realm, p *person, of proof) (StepToken, error) {
 	key, err := a.stepKey(ctx, r, purposeStep, typeStep)
 	if err != nil {
 		return StepToken{}, err
 	}
 	now := a.clock()
 	raw, err := a.forms.SignStep(key, StepClaims{
-		Issuer: r.Issuer, Subject: p.ID, TokenID: secret.UUID(), Detail: stepDetail(p, provider),
+		Issuer: r.Issuer, Subject: p.ID, TokenID: secret.UUID(), Detail: of.detail(),
 		IssuedAt: now.Unix(), Expires: now.Add(stepLife).Unix(),
 	})
 	return StepToken{Token: raw, SecondFactor: p.totp() != ""}, err
 }
 
-// stepDetail is what the token between the steps remembers: the provider, and what
-// the account proved to know.
-func stepDetail(p *person, provider string) string {
+// proof is what the token between the steps remembers of the first one.
+type proof struct {
+	credential string // what the account proved to know, see credentialText
+	provider   string // of the upstream login; empty for a password
+	issuer     string
+	subject    string
+}
+
+func (p *proof) origin() List {
+	if p.provider == "" {
+		return ""
+	}
+	return ListOf(p.provider, p.issuer)
+}
+
+// credentialText is what of an account's credential a token may show: nobody who
+// reads it learns a digest that is used elsewhere.
+func credentialText(p *person) string {
 	d := p.credential()
-	d = secret.DigestOf("step\x00" + string(d[:])) // nobody who reads the token learns a digest that is used elsewhere
-	return provider + "." + hex.EncodeToString(d[:16])
+	d = secret.DigestOf("step\x00" + string(d[:]))
+	return hex.EncodeToString(d[:16])
+}
+
+// detail packs the proof; proofOf unpacks it.
+func (p *proof) detail() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(ListOf(p.credential, p.provider, p.issuer, p.subject)))
+}
+
+func proofOf(c StepClaims) *proof {
+	text, err := base64.RawURLEncoding.DecodeString(c.Detail)
+	parts := List(text).Slice()
+	if err != nil || len(parts) != 4 {
+		return new(proof) // its credential is nobody's
+	}
+	return &proof{credential: parts[0], provider: parts[1], issuer: parts[2], subject: parts[3]}
+}
+
+// proofStands reports whether the identity that the first step proved still opens the
+// account.
+func (a *Authority) proofStands(tx Tx, op string, r *Realm, p *person, proof *proof) error {
+	if proof.provider == "" {
+		return nil
+	}
+	id, err := tx.Identity(r.ID, proof.provider, proof.subject)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || id.Account != p.ID || id.Issuer != proof.issuer || !r.trusts(proof.origin()) {
+		return &Error{Kind: StepInvalid, Op: op, Public: publicStep, Err: errors.New("the identity that it began with is not the account's any more")}
+	}
+	return nil
 }
 
 // OpenSession is the second step: it spends the token of the first one and starts a
@@ -156,10 +198,9 @@ func (a *Authority) openSession(ctx context.Context, op string, r *Realm, q Sess
 	if err != nil {
 		return TokenGrant{}, err
 	}
-	provider, _, _ := strings.Cut(claims.Detail, ".")
 	i := issue{
 		realm: r, client: c, scopes: ListOf(c.Scopes...), audience: ListOf(r.Issuer), form: formReadable,
-		provider: provider, binding: q.Binding, person: &p,
+		origin: proofOf(claims).origin(), binding: q.Binding, person: &p,
 	}
 	if p.totp() == "" {
 		return a.openWith(ctx, op, i, claims, func(Tx) error { return nil })
@@ -182,7 +223,7 @@ func (a *Authority) stepStands(tx Tx, op string, r *Realm, c StepClaims) (person
 		return person{}, err
 	}
 	p, notFound := r.person(tx, c.Subject)
-	provider, _, _ := strings.Cut(c.Detail, ".")
+	proof := proofOf(c)
 	switch {
 	case !m.Spent.IsZero():
 		return person{}, refused("spent")
@@ -192,10 +233,12 @@ func (a *Authority) stepStands(tx Tx, op string, r *Realm, c StepClaims) (person
 		return person{}, notFound
 	case p.disabled():
 		return person{}, &Error{Kind: AccountDisabled, Op: op, Public: "this account may not log in"}
-	case stepDetail(&p, provider) != c.Detail:
+	case proof.credential != credentialText(&p):
 		return person{}, refused("its user's password or second factor was changed")
+	case c.IssuedAt <= p.Ended.Unix():
+		return person{}, refused("its account's logins were ended")
 	}
-	return p, nil
+	return p, a.proofStands(tx, op, r, &p, proof)
 }
 
 // findMark returns the mark, or a new one.
@@ -231,7 +274,7 @@ func (a *Authority) openWithFactor(ctx context.Context, op string, i issue, c St
 	if code == "" {
 		return TokenGrant{}, wrong
 	}
-	try, settle, err := a.guess(ctx, op, r, countedAs(i.person.declared, i.person.ID))
+	try, settle, err := a.guess(ctx, op, r, i.person.Username)
 	if err != nil {
 		return TokenGrant{}, err
 	}

@@ -39,8 +39,7 @@ type Throttle struct {
 	clock   Clock
 	hashing chan struct{}
 	waiting atomic.Int64
-	calling atomic.Int64 // calls to upstreams
-	salt    string       // of what must not be foreseen from outside
+	salt    string // of what must not be foreseen from outside
 
 	mu        sync.Mutex
 	settled   chan struct{} // closed, and made anew, whenever a try comes to its end
@@ -49,6 +48,7 @@ type Throttle struct {
 	accounts  map[secret.Digest]window
 	asked     map[string]window // questions without client authentication, by network
 	started   map[string]window // starts of logins, by network
+	calls     map[string]int    // to upstreams, at this moment, by upstream and by network
 }
 
 // pair counts the tries of one address at one account.
@@ -80,7 +80,7 @@ func NewThrottle(clock Clock) *Throttle {
 		clock: clock, hashing: make(chan struct{}, maxHashing), salt: secret.Token(),
 		settled: make(chan struct{}), pairs: map[secret.Digest]pair{},
 		addresses: map[string]window{}, accounts: map[secret.Digest]window{},
-		asked: map[string]window{}, started: map[string]window{},
+		asked: map[string]window{}, started: map[string]window{}, calls: map[string]int{},
 	}
 }
 

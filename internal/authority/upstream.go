@@ -11,12 +11,14 @@ import (
 
 // The bounds of what makes us call an upstream.
 const (
-	startWindow   = 10 * time.Minute
-	startLimit    = 600 // of one network in a window: an office behind one address logs in, a flood does not
-	maxUpstream   = 256 // calls of all callers that run at once
-	maxCode       = 4 << 10
-	maxIdentities = 100 // of one account
-	maxBearer     = 16 << 10
+	startWindow      = 10 * time.Minute
+	startLimit       = 600              // of one network in a window: an office behind one address logs in, a flood does not
+	upstreamPatience = 20 * time.Second // with an upstream, for one caller
+	maxUpstreamCalls = 64               // calls to one upstream that run at once
+	maxNetworkCalls  = 16               // and those of one network
+	maxCode          = 4 << 10
+	maxIdentities    = 100 // of one account
+	maxBearer        = 16 << 10
 
 	// vouchedFor is how long we remember that a token came from our own exchange.
 	vouchedFor = 10 * time.Minute
@@ -34,21 +36,37 @@ func (r *Realm) upstream(op, name string) (*Upstream, error) {
 
 // calling admits one caller to an upstream: each network so often, and only so many at
 // once. done must be called. Errors: Throttled, Unavailable.
-func (a *Authority) calling(ctx context.Context, op string, r *Realm) (done func(), err error) {
+func (a *Authority) calling(ctx context.Context, op string, r *Realm, up *Upstream) (within context.Context, done func(), err error) {
 	if wait := a.throttle.start(CallerOf(ctx).Address); wait > 0 {
 		a.audit.Record(ctx, Event{Name: "throttle", Realm: r.Name, Detail: "starts of logins"})
-		return nil, &Error{Kind: Throttled, Op: op, Public: "too many logins were begun: try again later", RetryAfter: wait}
+		return nil, nil, &Error{Kind: Throttled, Op: op, Public: "too many logins were begun: try again later", RetryAfter: wait}
 	}
-	return a.throttle.call(op)
+	return a.throttle.call(ctx, op, up)
 }
 
-// call admits one call to an upstream among those that run at once.
-func (t *Throttle) call(op string) (done func(), err error) {
-	if t.calling.Add(1) > maxUpstream {
-		t.calling.Add(-1)
-		return nil, tooBusy(op, errors.New("too many calls to login providers"))
+// call admits one call to an upstream among those that run at once: an upstream that
+// hangs holds up nobody's logins elsewhere, and one caller not those of others. within
+// bounds all that is asked of the upstream for one caller, however slowly it answers.
+func (t *Throttle) call(ctx context.Context, op string, up *Upstream) (within context.Context, done func(), err error) {
+	to, from := "to "+up.Name+" "+up.Issuer(), "from "+networkOf(CallerOf(ctx).Address)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls[to] >= maxUpstreamCalls || t.calls[from] >= maxNetworkCalls {
+		return nil, nil, tooBusy(op, errors.New("too many calls "+to+" at once, or "+from))
 	}
-	return func() { t.calling.Add(-1) }, nil
+	t.calls[to]++
+	t.calls[from]++
+	within, cancel := context.WithTimeout(ctx, upstreamPatience)
+	return within, func() {
+		cancel()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for _, key := range []string{to, from} {
+			if t.calls[key]--; t.calls[key] == 0 {
+				delete(t.calls, key)
+			}
+		}
+	}, nil
 }
 
 // start counts the start of a login. It answers how long to wait instead, or zero.
@@ -81,12 +99,12 @@ func (a *Authority) exchangeCode(ctx context.Context, op string, r *Realm, q Ups
 	if q.Code == "" || len(q.Code) > maxCode || len(q.Verifier) > maxCode {
 		return "", &Error{Kind: UpstreamCodeInvalid, Op: op, Public: publicCode, Err: errors.New("empty or too long")}
 	}
-	done, err := a.calling(ctx, op, r)
+	within, done, err := a.calling(ctx, op, r, up)
 	if err != nil {
 		return "", err
 	}
 	defer done()
-	g, err := up.Exchange(ctx, UpstreamCode{Code: q.Code, Verifier: q.Verifier, RedirectURI: q.RedirectURI})
+	g, err := up.Exchange(within, UpstreamCode{Code: q.Code, Verifier: q.Verifier, RedirectURI: q.RedirectURI})
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +133,7 @@ func (a *Authority) presented(ctx context.Context, op string, r *Realm, q Upstre
 	if q.AccessToken == "" || len(q.AccessToken) > maxBearer || plain(q.AccessToken) != q.AccessToken {
 		return nil, Profile{}, &Error{Kind: UpstreamTokenInvalid, Op: op, Public: publicToken, Err: errors.New("empty, too long or not text")}
 	}
-	done, err := a.calling(ctx, op, r)
+	within, done, err := a.calling(ctx, op, r, up)
 	if err != nil {
 		return nil, Profile{}, err
 	}
@@ -133,9 +151,9 @@ func (a *Authority) presented(ctx context.Context, op string, r *Realm, q Upstre
 	}
 	var p Profile
 	if m.Spent.IsZero() {
-		p, err = up.Prove(ctx, q.AccessToken)
+		p, err = up.Prove(within, q.AccessToken)
 	} else {
-		p, err = up.Identify(ctx, UpstreamGrant{AccessToken: q.AccessToken})
+		p, err = up.Identify(within, UpstreamGrant{AccessToken: q.AccessToken})
 	}
 	if err != nil {
 		return nil, Profile{}, err
@@ -147,13 +165,13 @@ func (a *Authority) presented(ctx context.Context, op string, r *Realm, q Upstre
 // forget tells the upstream that its token is not needed any more. Nobody waits for it,
 // and nothing hangs on it.
 func (a *Authority) forget(ctx context.Context, up *Upstream, accessToken string) {
-	done, err := a.throttle.call("forget a provider's token")
+	within, done, err := a.throttle.call(context.WithoutCancel(ctx), "forget a provider's token", up)
 	if err != nil {
 		return
 	}
 	go func() {
 		defer done()
-		_ = up.Forget(context.WithoutCancel(ctx), accessToken) // the token ends by itself, later
+		_ = up.Forget(within, accessToken) // the token ends by itself, later
 	}()
 }
 
@@ -170,6 +188,7 @@ type admission struct {
 type admitted struct {
 	person   person
 	signedUp bool
+	linked   bool // by its e-mail address, just now
 }
 
 // admit finds the account of a proven identity, by provider and subject alone, and
@@ -211,7 +230,9 @@ func (a *Authority) admitStranger(tx Tx, op string, q admission) (admitted, erro
 	case err != nil:
 		return admitted{}, err
 	case owner != nil:
-		return a.entered(tx, op, q, *owner, id)
+		in, err := a.entered(tx, op, q, *owner, id)
+		in.linked = err == nil
+		return in, err
 	case !q.signUp:
 		return admitted{}, unknownAccount(op, "nobody has this identity")
 	case !r.SignUp.lets(up.Name, q.profile):
@@ -225,14 +246,15 @@ func (a *Authority) admitStranger(tx Tx, op string, q admission) (admitted, erro
 
 // byEmail finds the one account to which a verified address leads, where the operator
 // lets addresses of this provider lead anywhere. An account counts only if its own
-// address was verified by somebody whom the operator trusts as much.
+// address was verified by somebody whom the operator trusts as much, and never one with
+// a second factor: an address does not stand in for it.
 func (r *Realm) byEmail(tx Tx, up *Upstream, p Profile) (*person, error) {
 	if !up.LinkVerified || !p.EmailVerified || !isEmail(p.Email) {
 		return nil, nil
 	}
 	key := foldEmail(p.Email)
 	var found []person
-	if u := r.emails[key]; u != nil && u.EmailVerified {
+	if u := r.emails[key]; u != nil && u.EmailVerified && u.TOTPSecret == "" {
 		found = append(found, r.declared(u))
 	}
 	rows, err := tx.AccountsByEmail(r.ID, key, 2)
@@ -240,6 +262,9 @@ func (r *Realm) byEmail(tx Tx, up *Upstream, p Profile) (*person, error) {
 		return nil, err
 	}
 	for _, row := range rows {
+		if by := r.upstreams[providerOf(row.Origin)]; row.Origin != "" && (!r.trusts(row.Origin) || !by.LinkVerified) {
+			continue // who vouched for the address is not trusted to any more
+		}
 		found = append(found, person{Account: row})
 	}
 	if len(found) != 1 {
@@ -268,7 +293,7 @@ func (a *Authority) entered(tx Tx, op string, q admission, p person, id Identity
 		return admitted{person: p}, nil
 	}
 	row := &p.Account
-	row.Username, row.Name, row.LastLogin, row.Provider = q.profile.Username, q.profile.Name, now, up.Name
+	row.Username, row.Name, row.LastLogin, row.Origin = q.profile.Username, q.profile.Name, now, up.origin()
 	row.Email, row.EmailVerified, row.EmailKey = q.profile.Email, q.profile.EmailVerified, ""
 	if up.LinkVerified && row.EmailVerified {
 		row.EmailKey = foldEmail(row.Email)

@@ -156,7 +156,7 @@ func TestLoginByUpstreamToken(t *testing.T) {
 	}
 	p, err := h.verify(first.Secret)
 	if err != nil || p.Kind != authority.KindPersonal || p.Account != first.Account || p.Client != authority.FirstParty ||
-		p.Email != "ada@example.com" || !p.EmailVerified || p.Username != "ada-l" || p.Session != "" || p.TokenID != first.ID {
+		p.Email != "ada@example.com" || !p.EmailVerified || p.Username != "" || p.Name != "Ada Lovelace" || p.Session != "" || p.TokenID != first.ID {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	// The account is the subject's, whatever else changes; each login mints anew.
@@ -167,7 +167,7 @@ func TestLoginByUpstreamToken(t *testing.T) {
 	if err != nil || second.Account != first.Account || second.Secret == first.Secret {
 		t.Fatalf("%+v, %v", second, err)
 	}
-	if p, err = h.verify(first.Secret); err != nil || p.Username != "countess" {
+	if p, err = h.verify(first.Secret); err != nil || p.Email != "countess@example.org" {
 		t.Errorf("the profile was not refreshed: %+v, %v", p, err)
 	}
 	for name, tc := range map[string]struct {
@@ -454,4 +454,34 @@ func TestUpstreamStoreFails(t *testing.T) {
 	h.store.instead, h.store.after = nil, gone
 	_, err = h.golem("ada")
 	mustBe(t, err, authority.Unavailable)
+}
+
+// hanging is an upstream that answers when it is told to.
+type hanging struct {
+	*upstream
+	in    chan struct{} // one for each call that came
+	leave chan struct{}
+}
+
+func (u *hanging) Prove(ctx context.Context, _ string) (authority.Profile, error) {
+	u.in <- struct{}{}
+	select {
+	case <-u.leave:
+	case <-ctx.Done():
+	}
+	return authority.Profile{}, &authority.Error{Kind: authority.ProviderFailed, Op: "test"}
+}
+
+// failingOnce is an upstream that cannot say who it is about the first time.
+type failingOnce struct {
+	*upstream
+	failed bool
+}
+
+func (u *failingOnce) Identify(ctx context.Context, g authority.UpstreamGrant) (authority.Profile, error) {
+	if !u.failed {
+		u.failed = true
+		return authority.Profile{}, &authority.Error{Kind: authority.ProviderFailed, Op: "test"}
+	}
+	return u.upstream.Identify(ctx, g)
 }

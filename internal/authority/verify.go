@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -26,6 +27,23 @@ var _ Verifier = (*realmVerifier)(nil)
 // Verify returns the facts of an active access or personal token of the realm.
 func (v *realmVerifier) Verify(ctx context.Context, credential string) (Principal, error) {
 	return v.authority.verify(ctx, "verify a token", v.realm, credential)
+}
+
+// Owns reports whether a credential looks like one that a realm of this configuration
+// issues, dead or alive. Such a one is nobody else's business: it is never sent to
+// another issuer to be asked about. It looks at the form alone and errs on this side.
+func (a *Authority) Owns(credential string) bool {
+	kind, jwt := a.forms.KindOf(credential)
+	switch {
+	case jwt:
+		issuer := a.forms.IssuerOf(credential)
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer })
+	case kind == KindPersonal: // a UUID, which others may issue too
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return len(r.Upstreams) > 0 || len(r.Users) > 0 })
+	case kind == KindAccess: // as any other Gatehouse issues them as well
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque || len(r.Upstreams) > 0 })
+	}
+	return kind != ""
 }
 
 // inactive is the answer for every token that is not good now. The reason goes to
@@ -62,7 +80,7 @@ func (a *Authority) verify(ctx context.Context, op string, r *Realm, raw string)
 			Client: t.Client, TokenID: t.ID, Kind: t.Kind, Session: t.Session, Scopes: t.Scopes, Audience: t.Audience,
 			IssuedAt: t.Issued.Unix(), Expires: t.Expires.Unix(),
 		}
-		return a.complete(tx, op, r, &p, bond{client: t.Client, session: t.Session, account: t.Account, credential: t.Credential})
+		return a.complete(tx, op, r, &p, bond{client: t.Client, session: t.Session, account: t.Account, credential: t.Credential, origin: t.Origin})
 	})
 	if err != nil {
 		return Principal{}, err
@@ -123,7 +141,7 @@ func (a *Authority) complete(tx Tx, op string, r *Realm, p *Principal, b bond) e
 	}
 	p.Source, p.Realm, p.Issuer, p.Subject = r.Name, r.ID, r.Issuer, h.subject()
 	if u := h.person; u != nil {
-		p.Account, p.Username, p.Name, p.Roles = u.ID, u.Username, u.Name, u.Roles
+		p.Account, p.Username, p.Name, p.Roles = u.ID, u.known(), u.Name, u.Roles
 		p.Email, p.EmailVerified = u.Email, u.EmailVerified
 		if p.Session != "" {
 			p.AuthTime = h.session.Created.Unix()

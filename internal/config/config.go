@@ -6,8 +6,14 @@ type Config struct {
 	Store Store `json:"store,omitzero"`
 	// The verdict cache in front of every guard.
 	Cache Cache `json:"cache,omitzero"`
+	// The garbage collector leaves a heap below this size alone: a size, or off.
+	// GOGC and GOMEMLIMIT of the environment win. Default: 128MiB in the project's own
+	// binary, off in others.
+	GCFloor string `json:"gc_floor,omitempty"`
 	// The realms. The first one is the default realm. At least one is required.
 	Realms []Realm `json:"realms,omitempty"`
+	// Issuers that are not ours, whose tokens a guard may accept.
+	Trusts []Trust `json:"trusts,omitempty"`
 }
 
 // Store says where state is kept.
@@ -168,15 +174,18 @@ type Keycloak struct {
 
 // Guard is the rule of one route: the handler `gatehouse_guard`.
 type Guard struct {
-	// Realms whose tokens are accepted. Default: the default realm.
+	// Realms and trusts whose tokens are accepted; at most one of the trusts asks by
+	// introspection. Default: the default realm.
 	Accept []string `json:"accept,omitempty"`
-	// Audiences of which a token must carry one. Default: the issuer of the
-	// token's realm.
+	// Audiences of which a token must carry one. Default: the issuer of the token's
+	// realm; a token of a trust was judged by the audience of its trust.
 	Audience []string `json:"audience,omitempty"`
 	// Scopes a token must carry, all of them. Default: none.
 	Scopes []string `json:"scopes,omitempty"`
 	// Roles of which the caller must have one. Default: none.
 	Roles []string `json:"roles,omitempty"`
+	// An expression of CEL over principal and request that must be true. Default: none.
+	Policy string `json:"policy,omitempty"`
 	// What a caller without a credential meets: auto or never. Until login pages
 	// exist both answer 401. Default: auto.
 	Login string `json:"login,omitempty"`
@@ -186,6 +195,9 @@ type Guard struct {
 	Credential string `json:"credential,omitempty"`
 	// Callers without a credential pass, stripped; a bad one is still 401. Default: false.
 	Optional bool `json:"optional,omitempty"`
+	// Targets that some upstream may read as another path pass: the rule then no longer
+	// holds for what the upstream sees. Default: false, they get 400.
+	LenientPaths bool `json:"lenient_paths,omitempty"`
 }
 
 // Identity says which headers tell the upstream who calls.

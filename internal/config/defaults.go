@@ -20,15 +20,18 @@ const (
 // one then, so SetDefaults leaves the field as it is.
 func (r *Realm) RefreshLifetime() Duration { return cmp.Or(r.RefreshToken.Lifetime, 30*day) }
 
-// SetDefaults fills in what was not said. Three things stay empty, because who
-// knows them stands elsewhere: the path of the SQLite file, the ids of realms and
-// the life of refresh tokens.
+// SetDefaults fills in what was not said. Four things stay empty, because who
+// knows them stands elsewhere: the path of the SQLite file, the ids of realms, the
+// life of refresh tokens and the heap that the collector leaves alone.
 func (c *Config) SetDefaults() {
 	setDefault(&c.Cache.MaxSize, 64*mebibyte)
 	setDefault(&c.Cache.MaxTTL, 30*second)
 	setDefault(&c.Cache.NegativeTTL, min(2*second, c.Cache.MaxTTL))
 	for i := range c.Realms {
 		c.Realms[i].setDefaults()
+	}
+	for i := range c.Trusts {
+		c.Trusts[i].setDefaults()
 	}
 }
 
@@ -98,6 +101,7 @@ func (c *Config) withDefaults() *Config {
 		full.Realms[i].Clients = slices.Clone(c.Realms[i].Clients)
 		full.Realms[i].Providers = slices.Clone(c.Realms[i].Providers)
 	}
+	full.Trusts = slices.Clone(c.Trusts)
 	full.SetDefaults()
 	return &full
 }

@@ -8,13 +8,13 @@ package config
 func Available(block, word string) bool {
 	switch block + " " + word {
 	case "directive gatehouse_verify",
-		"gatehouse encryption_key", "gatehouse gc_floor", "gatehouse trust",
+		"gatehouse encryption_key",
 		"store postgres",
 		"cache on_loss",
 		"session idle",
 		"client redirect_uris",
 		"grants authorization_code", "grants device_code", "grants token_exchange",
-		"guard policy", "guard assertion", "guard lenient_paths", "guard long_requests",
+		"guard assertion", "guard long_requests",
 		"login always":
 		return false
 	}

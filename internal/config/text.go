@@ -94,7 +94,7 @@ func (ck *checker) text(path, what, s string, maxLen int) bool {
 	case !clean(s):
 		ck.fault(path, "%s has a control character or is not UTF-8", what)
 	case hasPlaceholder(s):
-		ck.fault(path, "%s takes no placeholder: only secrets, the client_id of a provider and store sqlite are expanded at load; in a Caddyfile {$NAME} works everywhere", what)
+		ck.fault(path, "%s takes no placeholder: only secrets, the client_id of a provider or trust and store sqlite are expanded at load; in a Caddyfile {$NAME} works everywhere", what)
 	default:
 		return true
 	}

@@ -22,7 +22,7 @@ const (
 
 // Validate returns every fault of the configuration. What was not said is judged
 // by its default, so it may be called before or after SetDefaults. Secrets, the
-// client_id of a provider and the path of the SQLite file are not judged while they
+// client_id of a provider or trust and the path of the SQLite file are not judged while they
 // hold a placeholder.
 func (c *Config) Validate() Faults { return c.validate(new(checker)) }
 
@@ -35,6 +35,7 @@ func (c *Config) validate(ck *checker) Faults {
 	full := c.withDefaults()
 	ck.store(full.Store)
 	ck.cache(full.Cache)
+	ck.gcFloor(full.GCFloor)
 	if len(full.Realms) == 0 {
 		ck.fault("realms", "at least one realm is required")
 	}
@@ -56,6 +57,7 @@ func (c *Config) validate(ck *checker) Faults {
 		}
 		ck.realm(at, r)
 	}
+	ck.trusts(full)
 	return ck.faults
 }
 
@@ -84,7 +86,7 @@ func (ck *checker) cache(c Cache) {
 }
 
 func (ck *checker) realm(at string, r *Realm) {
-	ck.realmName(at+".name", r.Name)
+	ck.blockName(at+".name", "realm", r.Name)
 	if r.ID != "" && (!isUUID(r.ID) || r.ID != strings.ToLower(r.ID)) {
 		ck.fault(at+".id", "id must be a UUID in lower case, not %q", r.ID)
 	}
@@ -109,14 +111,15 @@ func (ck *checker) realm(at string, r *Realm) {
 	ck.resources(at+".resources", r)
 }
 
-func (ck *checker) realmName(at, name string) {
+// blockName judges the name of a realm or trust.
+func (ck *checker) blockName(at, what, name string) {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	switch {
-	case !ck.text(at, "name of the realm", name, 64):
+	case !ck.text(at, "name of the "+what, name, 64):
 	case strings.Trim(name, letters+"_-") != "" || strings.IndexAny(name, letters) != 0:
-		ck.fault(at, "realm name %q must be lower-case letters, digits, - and _, and begin with a letter or digit", name)
+		ck.fault(at, "%s name %q must be lower-case letters, digits, - and _, and begin with a letter or digit", what, name)
 	case isUUID(name):
-		ck.fault(at, "realm name %q looks like a UUID: requests could not tell it from an id", name)
+		ck.fault(at, "%s name %q looks like a UUID: requests could not tell it from an id", what, name)
 	}
 }
 

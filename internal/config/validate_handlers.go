@@ -62,10 +62,11 @@ func (ck *checker) loginClient(at, id string, realms []string, c *Config) {
 func (g *Guard) Validate(c *Config) Faults {
 	full, ck := *g, new(checker)
 	full.SetDefaults(c)
-	ck.realmRefs("accept", g.Accept, c)
+	ck.accepted(g.Accept, c)
 	ck.list("audience", "audience", g.Audience, maxList, func(at, s string) { ck.ascii(at, "audience", s, maxURL) })
 	ck.list("scopes", "scope", g.Scopes, maxList, ck.scope)
 	ck.list("roles", "role", g.Roles, maxList, ck.role)
+	ck.policy(g.Policy)
 	ck.oneOf("login", "login", "login", full.Login, "auto", "always", "never")
 	ck.oneOf("credential", "credential", "credential", full.Credential, "strip", "keep")
 	ck.identity(full.Identity)
@@ -80,6 +81,10 @@ func (ck *checker) realmRefs(path string, names []string, c *Config) {
 	}
 	ck.list(path, "realm", names, maxRealms, func(at, name string) {
 		if slices.Contains(known, name) {
+			return
+		}
+		if slices.ContainsFunc(c.Trusts, func(t Trust) bool { return t.Name == name }) {
+			ck.fault(at, "%q is a trust: its own issuer serves it, we serve realms", name)
 			return
 		}
 		ck.fault(at, "there is no realm %q%s", name, suggestion(name, known...))

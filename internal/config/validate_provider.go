@@ -126,17 +126,7 @@ func (ck *checker) upstreamClient(at string, p *Provider) {
 	if !ck.pending(at+".client_id", "client_id", p.ClientID) {
 		ck.ascii(at+".client_id", "client_id", p.ClientID, maxURL)
 	}
-	at += ".client_secret"
-	switch what := fmt.Sprintf("client_secret of provider %q", p.Name); {
-	case p.ClientSecret == "":
-		ck.fault(at, "%s is missing", what)
-	case len(p.ClientSecret) > maxSecret:
-		ck.fault(at, "%s is longer than %d bytes", what, maxSecret)
-	case !clean(p.ClientSecret):
-		ck.fault(at, "%s has a control character or is not UTF-8", what)
-	default:
-		ck.pending(at, what, p.ClientSecret)
-	}
+	ck.shownSecret(at+".client_secret", fmt.Sprintf("client_secret of provider %q", p.Name), p.ClientSecret)
 }
 
 // foreignWords refuses what another type of provider has.

@@ -387,7 +387,7 @@ func TestDefaults(t *testing.T) {
 	}
 	var g Guard
 	g.SetDefaults(c)
-	if got, want := fmt.Sprint(g), "{[demo] [] [] [] auto {remote []} strip false}"; got != want {
+	if got, want := fmt.Sprint(g), "{[demo] [] [] []  auto {remote []} strip false false}"; got != want {
 		t.Errorf("guard %s, want %s", got, want)
 	}
 	mapped := Guard{Identity: Identity{Headers: []IdentityHeader{{"X-User", "sub"}}}}

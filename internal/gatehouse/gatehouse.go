@@ -56,16 +56,23 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 	if err := auth.Start(ctx); err != nil {
 		return nil, err
 	}
-	care := &upkeep{maintain: auth.Maintain, grace: longestGrace(realms)}
-	s.adoptFirst(care)
-	g := &Gatehouse{auth: auth, log: log, apply: sync.OnceFunc(func() {
-		s.cache.SetLimits(int64(p.Config.Cache.MaxSize), p.Config.Cache.MaxTTL.D(), p.Config.Cache.NegativeTTL.D())
-		s.adopt(care)
-	})}
 	accepted, err := verifiers(s, p.Config, auth)
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.accept(accepted, p.Config, p.Guards, auth)
+	if err != nil {
+		return nil, err
+	}
+	care := &upkeep{maintain: auth.Maintain, grace: longestGrace(realms)}
+	s.adoptFirst(care)
+	g := &Gatehouse{auth: auth, log: log, apply: sync.OnceFunc(func() {
+		s.cache.SetLimits(int64(p.Config.Cache.MaxSize), p.Config.Cache.MaxTTL.D(), p.Config.Cache.NegativeTTL.D())
+		s.heap.set(floorOf(p.Config.GCFloor))
+		s.adopt(care)
+		s.trusts.keep(used)
+		auth.Serve()
+	})}
 	for _, c := range p.Guards {
 		in := make([]guard.Accepted, 0, len(c.Accept))
 		for _, name := range c.Accept {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -20,11 +21,12 @@ const (
 	maxParams  = 32  // parameters that a log shows
 )
 
-// secretivePaths are the paths under which a dialect takes secrets in the query; *
-// stands for one segment.
+// secretivePaths are the paths under which a dialect takes secrets in the query or in
+// fields that Caddy does not mask; * stands for one segment, and $ ends a path under
+// which nothing else is meant.
 var secretivePaths = map[string][]string{
 	"keycloak": {"/auth/api/v1/oauth/connect/"},
-	"pakt":     {"/v1/auth/*/oauth/"},
+	"pakt":     {"/v1/auth/*/oauth/", "/v1/account/$", "/v1/account/logout/$"},
 	"golem":    {"/v1/oauth2/", "/v1/login/oauth2/"},
 }
 
@@ -43,15 +45,20 @@ var (
 // Discretion knows which requests of an endpoint handler may carry secrets where
 // others would log them, and what a log may show of these.
 type Discretion struct {
-	prefixes []string
+	prefixes []secretivePrefix
 }
+
+// secretivePrefix is one of secretivePaths and whose it is.
+type secretivePrefix struct{ dialect, pattern string }
 
 // NewDiscretion returns the Discretion that the handler's dialects need.
 func NewDiscretion(e *config.Endpoints) *Discretion {
 	d := new(Discretion)
 	for name, prefixes := range secretivePaths {
 		if slices.Contains(e.Dialects, name) || name == "keycloak" && e.Keycloak != nil || name == "pakt" && e.Pakt != nil {
-			d.prefixes = append(d.prefixes, prefixes...)
+			for _, pattern := range prefixes {
+				d.prefixes = append(d.prefixes, secretivePrefix{name, pattern})
+			}
 		}
 	}
 	return d
@@ -61,19 +68,28 @@ func NewDiscretion(e *config.Endpoints) *Discretion {
 // where secrets may stand in the query. An odd spelling counts too: case, encoding,
 // doubled slashes and stray characters are folded.
 func (d *Discretion) Secretive(paths ...string) bool {
-	return len(d.prefixes) > 0 && slices.ContainsFunc(paths, d.covers)
+	return len(d.prefixes) > 0 && d.dialectOf(paths) != ""
 }
 
-func (d *Discretion) covers(where string) bool {
-	folded := fold(where)
-	return slices.ContainsFunc(d.prefixes, func(prefix string) bool {
-		return under(folded+"/", prefix) || under(path.Clean(folded)+"/", prefix)
-	})
+// dialectOf is the dialect whose the first of the paths is that is anybody's.
+func (d *Discretion) dialectOf(paths []string) string {
+	for _, where := range paths {
+		folded := fold(where)
+		for _, p := range d.prefixes {
+			if under(folded+"/", p.pattern) || under(path.Clean(folded)+"/", p.pattern) {
+				return p.dialect
+			}
+		}
+	}
+	return ""
 }
 
 // under reports whether a path lies under a prefix, segment by segment.
 func under(where, prefix string) bool {
 	for prefix != "" {
+		if prefix == "$" {
+			return where == ""
+		}
 		want, restPrefix, _ := strings.Cut(prefix, "/")
 		got, rest, ok := strings.Cut(where, "/")
 		if !ok || want != "*" && got != want {
@@ -172,14 +188,26 @@ func (d *Discretion) Header(h http.Header) http.Header {
 	return shown
 }
 
-// Refuse answers a secretive request that no dialect served, in the form of the
-// dialects that have such paths. Nothing of the request is in the answer.
-func (d *Discretion) Refuse(w http.ResponseWriter, status int) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	if status == http.StatusServiceUnavailable {
+// Refuse answers a secretive request that nobody served, in the form of the dialect
+// whose path it looks like. Nothing of the request is in the answer.
+func (d *Discretion) Refuse(w http.ResponseWriter, status int, paths ...string) {
+	text, kind := http.StatusText(status), "application/json"
+	body := `{"detail":"` + text + `"}`
+	switch d.dialectOf(paths) {
+	case "pakt":
+		body = `{"status":"error","message":"` + text + `","statusCode":` + strconv.Itoa(status) + `,"data":null}`
+	case "golem":
+		kind += "; charset=utf-8"
+		body = `{"error":"` + text + `"}`
+		if status == http.StatusServiceUnavailable { // the dialect has no other for it
+			status = http.StatusInternalServerError
+		}
+	}
+	if status >= http.StatusInternalServerError {
 		w.Header().Set("Retry-After", "5")
 	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"detail":"` + http.StatusText(status) + `"}`))
+	_, _ = w.Write([]byte(body))
 }

@@ -2,6 +2,8 @@ package gatehouse
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -42,6 +44,36 @@ func TestSecretiveGoesByThePathInEverySpelling(t *testing.T) {
 	}
 	if !NewDiscretion(&config.Endpoints{Keycloak: new(config.Keycloak)}).Secretive("/auth/api/v1/oauth/connect/token") {
 		t.Error("the dialect's block mounts it")
+	}
+}
+
+// What nobody serves is answered in the form of the dialect whose path it looks like.
+func TestRefusalsTakeTheDialectsForm(t *testing.T) {
+	d := NewDiscretion(&config.Endpoints{Dialects: []string{"keycloak", "golem"}, Pakt: new(config.Pakt)})
+	for path, want := range map[string]string{
+		"/auth/api/v1/oauth/connect/nothing":   `404 {"detail":"Not Found"}`,
+		"/v1/auth/nope/oauth/validate-state":   `404 {"status":"error","message":"Not Found","statusCode":404,"data":null}`,
+		"/v1/account/":                         `404 {"status":"error","message":"Not Found","statusCode":404,"data":null}`,
+		"/v1/oauth2/":                          `404 {"error":"Not Found"}`,
+		"/v1/login/oauth2/web/callback/github": `404 {"error":"Not Found"}`,
+	} {
+		if !d.Secretive(path) {
+			t.Errorf("%s is not seen", path)
+		}
+		w := httptest.NewRecorder()
+		d.Refuse(w, http.StatusNotFound, path)
+		if got := strconv.Itoa(w.Code) + " " + w.Body.String(); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	w := httptest.NewRecorder()
+	if d.Refuse(w, http.StatusServiceUnavailable, "/v1/oauth2"); w.Code != 500 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	for _, path := range []string{"/v1/account/update", "/v1/auth/login", "/v1/accounts/x/tokens", "/v1/oauth", "/v1/login/token"} {
+		if d.Secretive(path) {
+			t.Errorf("%s is an app's own", path)
+		}
 	}
 }
 

@@ -33,6 +33,8 @@ type State struct {
 	guesses  *authority.Throttle
 	devices  *authority.Devices
 	outbound *http.Client // to upstreams
+	heap     heapFloor
+	trusts   trusts
 	forms    *token.Forms
 	cache    *introspect.Cache
 	metrics  *audit.Metrics
@@ -122,6 +124,7 @@ func (s *State) Destruct() error {
 	s.workers.Wait()
 	s.cache.Close()
 	s.outbound.CloseIdleConnections()
+	s.heap.set(0)
 	return s.store.Close()
 }
 

@@ -105,9 +105,17 @@ func numericClaimOf(name string) claim {
 
 // Claim returns the value of a principal's claim, false if the name is unknown
 // or the principal has no such value. A text is given as it is; a list is joined
-// as it is in a header, so that its elements stay apart.
+// as it is in a header, so that its elements stay apart. A name that is no claim of
+// ours is one of a foreign token, as far as a guard keeps it (see ClaimsOf).
 func Claim(p *authority.Principal, name string) (string, bool) {
 	c := claimOf(name)
+	if c == claimNone {
+		text, list := foreignText(p, name)
+		if list != "" {
+			text = encodeList(list, ',')
+		}
+		return text, text != ""
+	}
 	value := c.text(p)
 	if value == "" {
 		value = c.joined(p)

@@ -5,8 +5,8 @@
 // It owns the names of identity headers, the folding that finds their aliases,
 // the reading of the Authorization field, the challenges and the encoding of
 // claims in header values. It never decides what a credential is (a Verifier
-// does), keeps no verdict, reads no body and no query, writes no response and
-// knows no Caddy. Only gatehouse, caddymodule and tests may import it.
+// does), keeps no verdict, reads no body, writes no response and knows no
+// Caddy. Only gatehouse, caddymodule and tests may import it.
 //
 // It obeys RFC 6750 (bearer tokens: §2.1 the header only, §3 challenges),
 // RFC 9110 (§5.5 field values, §7.6.1 Connection, §6.5 trailers, §15.5.6 Allow),
@@ -43,4 +43,34 @@
 // A claim without a value leaves its header out. The e-mail headers of the
 // presets carry the address whether or not it was verified; a map may name
 // `email_verified` beside it, or `verified_email` in its place.
+//
+// A map may also name a further claim of a foreign token: a text, a number or a truth
+// value stands as one text, an array of them as a list; null, an object and an array
+// that holds one leave the header out.
+//
+// # Policy
+//
+// A policy is one expression of CEL that must be true. It is compiled and type-checked
+// at load, and evaluated for every request over the facts of that moment; no answer is
+// kept. False, an error and too much work refuse alike: 403 without the rule, or for a
+// caller without a credential on an `optional` route, whom the policy judges by a
+// principal without anything, 401 with the challenge. A true preflight is not judged.
+//
+// principal has source, issuer, subject, account, client, username, name, email,
+// session, token_id and kind (texts, empty if there is none), email_verified, scopes,
+// roles and audience (lists), issued_at, expires and auth_time (timestamps: one that is
+// not known is an error), and claims, what else a foreign token says. request has
+// method, host (lower case, no port), path (decoded, as the upstream will see it),
+// scheme, remote_ip (the client's, as the door judges it), time, headers (names in lower
+// case, repeated fields joined with ", ", without the credential and what guards set) and
+// query (each name's values, all of them, in order). has() tells whether a field has a
+// value.
+//
+// claims, headers and query are asked for names that the expression writes out:
+// principal.claims.tenant, request.headers["x-env"], "debug" in request.query. A name
+// that is not there is an error, a claim that is null is not there, and by the rules of
+// CEL an error beside a true operand of || is no error. An integer in a claim is an int
+// to its last digit. Of CEL's extensions there are strings, without those functions that
+// can make much of little (format, join, quote, replace), and the network addresses
+// ip() and cidr().
 package guard

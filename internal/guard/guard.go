@@ -17,6 +17,10 @@ type Accepted struct {
 	Name     string             // of the realm or trust, as `accept` names it
 	Issuer   string             // its `iss`: what it vouches for must carry it; empty: not compared
 	Verifier authority.Verifier // who says what a credential is
+	// Judged says that the verifier judges the audience by its own configuration, as a
+	// trust does: a guard that names no audience takes what it vouches for. Only such
+	// principals have further claims.
+	Judged bool
 }
 
 // leeway is how far past its expiry a principal is let through. The verifier
@@ -30,34 +34,73 @@ type Guard struct {
 	scopes    []string
 	roles     []string
 	fields    []field
+	policy    *policy // nil: none
 	optional  bool
+	lenient   bool
 	strip     bool   // of `credential`
 	challenge string // without an error code
 	now       authority.Clock
 }
 
-// Valid reports what New would refuse of a rule, whoever is accepted.
-func Valid(cfg config.Guard) error {
+// Valid reports what New would refuse of a rule, given the names of all trusts that
+// the configuration has.
+func Valid(cfg config.Guard, trusts ...string) error {
+	_, _, err := compile(cfg, slices.ContainsFunc(cfg.Accept, func(name string) bool { return slices.Contains(trusts, name) }))
+	return err
+}
+
+// compile makes what a rule says of identity and policy ready, and reports whatever
+// else is wrong with it. foreign says whether a trust is accepted.
+func compile(cfg config.Guard, foreign bool) ([]field, *policy, error) {
 	switch cfg.Login {
 	case "", "auto", "never":
 	default:
-		return fmt.Errorf("guard: login %q is not served", cfg.Login)
+		return nil, nil, fmt.Errorf("guard: login %q is not served", cfg.Login)
 	}
 	switch cfg.Credential {
 	case "", "strip", "keep":
 	default:
-		return fmt.Errorf("guard: credential is strip or keep, not %q", cfg.Credential)
+		return nil, nil, fmt.Errorf("guard: credential is strip or keep, not %q", cfg.Credential)
 	}
 	for _, list := range [][]string{cfg.Audience, cfg.Scopes, cfg.Roles} {
 		// An empty word would be a demand that anybody or nobody meets.
 		if slices.Contains(list, "") {
-			return errors.New("guard: an empty audience, scope or role")
+			return nil, nil, errors.New("guard: an empty audience, scope or role")
 		}
 	}
-	if _, err := fieldsOf(cfg.Identity); err != nil {
-		return fmt.Errorf("guard: %w", err)
+	fields, err := fieldsOf(cfg.Identity, foreign)
+	if err != nil {
+		return nil, nil, fmt.Errorf("guard: %w", err)
 	}
-	return nil
+	if cfg.Policy == "" {
+		return fields, nil, nil
+	}
+	p, err := compilePolicy(cfg.Policy, foreign, fields)
+	if err != nil {
+		return nil, nil, fmt.Errorf("guard: %w", err)
+	}
+	return fields, p, nil
+}
+
+// ClaimsOf returns the further claims of a foreign token that the rule's identity map
+// and policy name, sorted: what its trusts must keep of a token. Placeholders of other
+// claims stay empty.
+func ClaimsOf(cfg config.Guard) []string {
+	fields, p, err := compile(cfg, true)
+	if err != nil {
+		return nil // New says why
+	}
+	var names []string
+	for _, f := range fields {
+		if f.foreign != "" {
+			names = append(names, f.foreign)
+		}
+	}
+	if p != nil {
+		names = append(names, p.claims...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // New compiles a guard that asks the accepted issuers in this order. The
@@ -75,12 +118,9 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 			return nil, fmt.Errorf("guard: accepts %q twice", a.Name)
 		}
 	}
-	if err := Valid(cfg); err != nil {
-		return nil, err
-	}
-	fields, err := fieldsOf(cfg.Identity)
+	fields, p, err := compile(cfg, slices.ContainsFunc(accepted, func(a Accepted) bool { return a.Judged }))
 	if err != nil {
-		return nil, fmt.Errorf("guard: %w", err)
+		return nil, err
 	}
 	if now == nil {
 		now = time.Now
@@ -91,7 +131,9 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 		scopes:   slices.Clone(cfg.Scopes),
 		roles:    slices.Clone(cfg.Roles),
 		fields:   fields,
+		policy:   p,
 		optional: cfg.Optional,
+		lenient:  cfg.LenientPaths,
 		strip:    cfg.Credential != "keep",
 		// One challenge, for the first of the accepted: a client reads no second.
 		challenge: "Bearer realm=" + quoted(accepted[0].Name),
@@ -126,6 +168,11 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 	if methodRefused(r) {
 		return refuseMethod()
 	}
+	if !g.lenient {
+		if why := st.Ambiguous(r); why != "" {
+			return RefuseTarget(why)
+		}
+	}
 	st.seek(r.Header)
 	if g.strip {
 		st.dropCredential(r.Header)
@@ -136,27 +183,49 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 	case foundOversized:
 		return g.refuseToken(ReasonToken, "the token is too long", nil)
 	case foundNone:
-		if g.optional || isPreflight(r) {
-			g.removeHeaders(r.Header)
-			return nil
+		return g.anonymous(r, st)
+	}
+	by, refusal := g.recognise(r.Context(), st)
+	if refusal != nil {
+		return refusal
+	}
+	if refusal := g.judge(&st.principal, by.Judged); refusal != nil {
+		return refusal
+	}
+	if g.policy != nil {
+		if err := g.policy.judge(&scene{r: r, st: st, principal: &st.principal, guard: g}); err != nil {
+			return g.refusePolicy(err, false)
 		}
-		return g.refuseAnonymous()
-	}
-	if refusal := g.recognise(r.Context(), st); refusal != nil {
-		return refusal
-	}
-	if refusal := g.judge(&st.principal); refusal != nil {
-		return refusal
 	}
 	g.identify(r.Header, st)
 	return nil
 }
 
+// anonymous judges a caller without a credential. A policy judges one too, by a
+// principal without anything; a true preflight tells nothing to judge by.
+func (g *Guard) anonymous(r *http.Request, st *Request) *Refusal {
+	preflight := isPreflight(r)
+	if !g.optional && !preflight {
+		return g.refuseAnonymous()
+	}
+	g.removeHeaders(r.Header)
+	if g.policy != nil && !preflight {
+		if err := g.policy.judge(&scene{r: r, st: st, principal: new(authority.Principal), guard: g}); err != nil {
+			return g.refusePolicy(err, true)
+		}
+	}
+	return nil
+}
+
 // recognise finds out whose the credential is, unless an earlier guard knows it
-// from an issuer that this one accepts too.
-func (g *Guard) recognise(ctx context.Context, st *Request) *Refusal {
-	if st.known && slices.ContainsFunc(g.accepted, func(a Accepted) bool { return a.Name == st.source }) {
-		return nil
+// from an issuer that this one accepts too. It returns who vouched.
+func (g *Guard) recognise(ctx context.Context, st *Request) (*Accepted, *Refusal) {
+	if st.known {
+		for i := range g.accepted {
+			if g.accepted[i].Name == st.source {
+				return &g.accepted[i], nil
+			}
+		}
 	}
 	var unavailable, invalid error
 	for i := range g.accepted {
@@ -170,7 +239,7 @@ func (g *Guard) recognise(ctx context.Context, st *Request) *Refusal {
 		}
 		if err == nil {
 			st.source, st.known = a.Name, true
-			return nil
+			return a, nil
 		}
 		if authority.KindOf(err) != authority.TokenInvalid {
 			unavailable = err
@@ -180,13 +249,13 @@ func (g *Guard) recognise(ctx context.Context, st *Request) *Refusal {
 	}
 	st.principal = authority.Principal{}
 	if unavailable != nil {
-		return refuseUnavailable(ctx, unavailable)
+		return nil, refuseUnavailable(ctx, unavailable)
 	}
 	public := "the token is not active"
 	if e, ok := errors.AsType[*authority.Error](invalid); ok && e.Public != "" {
 		public = e.Public
 	}
-	return g.refuseToken(ReasonToken, public, invalid)
+	return nil, g.refuseToken(ReasonToken, public, invalid)
 }
 
 // fault reports why a guard cannot take what a verifier vouched for. A verifier
@@ -208,8 +277,8 @@ func (a *Accepted) fault(p *authority.Principal, now authority.Clock) error {
 
 // judge holds the route's demands against the facts, on every request: facts are
 // cached, demands never.
-func (g *Guard) judge(p *authority.Principal) *Refusal {
-	if !g.meant(p) {
+func (g *Guard) judge(p *authority.Principal, judged bool) *Refusal {
+	if !g.meant(p, judged) {
 		return g.refuseToken(ReasonAudience, "the token is for another audience", nil)
 	}
 	if !p.Scopes.HasAll(g.scopes) {
@@ -222,10 +291,10 @@ func (g *Guard) judge(p *authority.Principal) *Refusal {
 }
 
 // meant reports whether the token is for this route; a route that names no
-// audience takes only tokens whose audience is their own issuer.
-func (g *Guard) meant(p *authority.Principal) bool {
+// audience takes only tokens whose audience is their own issuer, or was judged.
+func (g *Guard) meant(p *authority.Principal, judged bool) bool {
 	if len(g.audience) == 0 {
-		return p.Issuer != "" && p.Audience.Has(p.Issuer)
+		return judged || p.Issuer != "" && p.Audience.Has(p.Issuer)
 	}
 	return p.Audience.HasAny(g.audience)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 )
 
@@ -53,12 +54,22 @@ func prefixed(prefix string) []config.IdentityHeader {
 
 // field is one identity header of a guard.
 type field struct {
-	name  string // canonical
-	claim claim
+	name    string // canonical
+	claim   claim
+	foreign string // name of the further claim of a foreign token, if claim is none of ours
 }
 
-// fieldsOf compiles what `identity` says.
-func fieldsOf(id config.Identity) ([]field, error) {
+// value returns the header's value, empty if the principal has none.
+func (f *field) value(p *authority.Principal) string {
+	if f.claim == claimNone {
+		return foreignHeader(p, f.foreign)
+	}
+	return f.claim.header(p)
+}
+
+// fieldsOf compiles what `identity` says. Where foreign tokens are accepted, a name
+// that is no claim of ours is one of theirs.
+func fieldsOf(id config.Identity, foreign bool) ([]field, error) {
 	headers := id.Headers
 	if len(headers) == 0 {
 		preset := id.Preset
@@ -82,12 +93,19 @@ func fieldsOf(id config.Identity) ([]field, error) {
 			return nil, fmt.Errorf("identity: some upstreams cannot tell the headers %s and %s apart", other, h.Name)
 		}
 		seen[fold(h.Name)] = h.Name
-		c := claimOf(h.Claim)
-		if c == claimNone {
+		f := field{name: http.CanonicalHeaderKey(h.Name), claim: claimOf(h.Claim)}
+		switch {
+		case f.claim != claimNone:
+		case foreign:
+			if err := validForeign(h.Claim); err != nil {
+				return nil, fmt.Errorf("identity: the header %s: %w", h.Name, err)
+			}
+			f.foreign = h.Claim
+		default:
 			return nil, fmt.Errorf("identity: there is no claim %q for the header %s; there are %s",
 				h.Claim, h.Name, strings.Join(ClaimNames(), ", "))
 		}
-		fields = append(fields, field{name: http.CanonicalHeaderKey(h.Name), claim: c})
+		fields = append(fields, f)
 	}
 	return fields, nil
 }
@@ -145,7 +163,7 @@ func (g *Guard) identify(h http.Header, st *Request) {
 	st.unset(h)
 	for i := range g.fields {
 		name := g.fields[i].name
-		value := g.fields[i].claim.header(&st.principal)
+		value := g.fields[i].value(&st.principal)
 		if value == "" {
 			delete(h, name)
 			continue

@@ -88,13 +88,15 @@ func (n *Names) Has(name string) bool {
 }
 
 // Strip removes inbound identity from the request: header fields, trailer fields
-// declared or not, and their names in the lists of Connection and Trailer. It
-// acts once per Request, so that it takes nothing that a guard has set.
+// declared or not, and their names in the lists of Connection and Trailer. It also
+// judges the target, unless Arrive did. It acts once per Request, so that it takes
+// nothing that a guard has set.
 func (n *Names) Strip(r *http.Request, st *Request) {
 	if st.stripped {
 		return
 	}
 	st.stripped = true
+	st.Arrive(r, r.Method, r.RequestURI, r.URL)
 	for name, values := range r.Header {
 		switch {
 		case n.Has(name):

@@ -17,12 +17,14 @@ type Reason string
 // The reasons.
 const (
 	ReasonMethod       Reason = "method"        // CONNECT or TRACE
+	ReasonTarget       Reason = "target"        // an upstream could read it as another path or host
 	ReasonNoCredential Reason = "no_credential" // nothing presented
 	ReasonMalformed    Reason = "malformed"     // not exactly one bearer credential
 	ReasonToken        Reason = "token"         // not active, or not for a guard
 	ReasonAudience     Reason = "audience"      // meant for another resource
 	ReasonScope        Reason = "scope"         // lacks a scope
 	ReasonRole         Reason = "role"          // has none of the roles
+	ReasonPolicy       Reason = "policy"        // the policy is not true, or could not be evaluated
 	ReasonUnavailable  Reason = "unavailable"   // nobody could say
 	ReasonCanceled     Reason = "canceled"      // the client went away first
 	ReasonMisuse       Reason = "misuse"        // the request was not stripped
@@ -128,6 +130,17 @@ func (g *Guard) refuseRole() *Refusal {
 	return newRefusal(http.StatusForbidden, ReasonRole,
 		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
 		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public))
+}
+
+// refusePolicy does not name the rule, and challenges only a caller without a
+// credential: whatever another could present, the answer would not be different.
+func (g *Guard) refusePolicy(cause error, anonymous bool) *Refusal {
+	err := &authority.Error{Kind: authority.ClientForbidden, Public: "the policy of this resource refuses the request", Err: cause}
+	if !anonymous {
+		return newRefusal(http.StatusForbidden, ReasonPolicy, err)
+	}
+	err.Kind = authority.TokenInvalid
+	return newRefusal(http.StatusUnauthorized, ReasonPolicy, err).with("WWW-Authenticate", g.challenge)
 }
 
 func (g *Guard) challengeWith(code, description string) string {

@@ -14,13 +14,21 @@ import (
 // zero at first, for the life of the request; handlers meet it one after another.
 // However it is printed, it tells nothing.
 type Request struct {
+	// ClientIP tells the client's address for a policy that asks for it. Nil: the peer's.
+	ClientIP func(*http.Request) string
+	// Shown is the door's own mark: placeholders answer from this Request.
+	Shown bool
+
 	stripped bool
+	arrived  bool // the target was judged as it came
 	sought   bool // the Authorization field was read
 	known    bool // principal is set and no guard has refused since
 	found    found
 
 	credential    string
 	authorization string // the field the credential came in
+	came          string // why the target was ambiguous as it came, before any rewrite
+	judged        string // the RequestURI that was judged as it came
 	source        string // Accepted.Name of the verifier that vouched
 	principal     authority.Principal
 

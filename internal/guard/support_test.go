@@ -76,7 +76,7 @@ func mustGuard(t testing.TB, cfg config.Guard, accepted []Accepted) *Guard {
 func get(header ...string) *http.Request { return request(http.MethodGet, header...) }
 
 func request(method string, header ...string) *http.Request {
-	r := httptest.NewRequest(method, "https://app.example.com/", nil)
+	r := httptest.NewRequest(method, "/", nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header[header[i]] = append(r.Header[header[i]], header[i+1])
 	}

@@ -39,6 +39,7 @@ const (
 	fieldScopes
 	fieldRoles
 	fieldAudience
+	fieldClaims
 	fieldCount
 )
 
@@ -60,6 +61,7 @@ func texts(p *authority.Principal) [fieldCount]string {
 		fieldScopes:   string(p.Scopes),
 		fieldRoles:    string(p.Roles),
 		fieldAudience: string(p.Audience),
+		fieldClaims:   string(p.Claims),
 	}
 }
 
@@ -80,6 +82,7 @@ func setTexts(p *authority.Principal, t *[fieldCount]string) {
 	p.Scopes = authority.List(t[fieldScopes])
 	p.Roles = authority.List(t[fieldRoles])
 	p.Audience = authority.List(t[fieldAudience])
+	p.Claims = authority.List(t[fieldClaims])
 }
 
 // shared tells the fields that many tokens have alike and that go through the

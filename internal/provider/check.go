@@ -80,7 +80,7 @@ func CheckProfile(p authority.Profile) (authority.Profile, error) {
 		}
 	}
 	p.Username, p.Name = clean(p.Username), clean(p.Name)
-	if !email(p.Email) {
+	if !CheckEmail(p.Email) {
 		p.Email = ""
 	}
 	p.EmailVerified = p.EmailVerified && p.Email != ""
@@ -101,9 +101,9 @@ func clean(s string) string {
 	return s
 }
 
-// email reports whether a text is an address with exactly one @ and nothing that is
-// invisible. Quoted local parts, which may hold another @, are not taken.
-func email(s string) bool {
+// CheckEmail reports whether a text is an e-mail address with exactly one @ and nothing
+// that is invisible. Quoted local parts, which may hold another @, are not taken.
+func CheckEmail(s string) bool {
 	local, domain, _ := strings.Cut(s, "@")
 	if len(s) > maxEmail || local == "" || domain == "" || strings.Contains(domain, "@") {
 		return false

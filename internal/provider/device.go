@@ -29,7 +29,7 @@ func (c *Client) StartDevice(ctx context.Context, e Endpoint, scope string) (aut
 	if scope != "" {
 		form.Set("scope", scope)
 	}
-	a, err := c.Do(ctx, e.call(OpStartDevice, form))
+	a, err := c.Do(ctx, e.Call(OpStartDevice, form))
 	if err != nil {
 		return authority.UpstreamDevice{}, err
 	}
@@ -106,7 +106,7 @@ func (c *Client) PollDevice(ctx context.Context, e Endpoint, deviceCode string) 
 	if !visible(deviceCode, MaxCode) {
 		return authority.DevicePoll{}, c.Failed(OpPollDevice, errors.New("not a device code"))
 	}
-	a, err := c.Do(ctx, e.call(OpPollDevice, url.Values{"grant_type": {DeviceGrant}, "device_code": {deviceCode}}))
+	a, err := c.Do(ctx, e.Call(OpPollDevice, url.Values{"grant_type": {DeviceGrant}, "device_code": {deviceCode}}))
 	if err != nil {
 		return authority.DevicePoll{}, err
 	}

@@ -42,8 +42,8 @@ type Endpoint struct {
 	Place  SecretIn
 }
 
-// call makes a form call to the endpoint.
-func (e Endpoint) call(op string, form url.Values) Call {
+// Call makes a form call to the endpoint, as the client. It adds to the form.
+func (e Endpoint) Call(op string, form url.Values) Call {
 	c := Call{Op: op, URL: e.URL, Form: form}
 	if e.Place == SecretInHeader {
 		c.Basic = url.UserPassword(url.QueryEscape(e.Client), url.QueryEscape(e.Secret))
@@ -84,7 +84,7 @@ func (c *Client) Exchange(ctx context.Context, e Endpoint, q authority.UpstreamC
 	if q.Verifier != "" {
 		form.Set("code_verifier", q.Verifier)
 	}
-	a, err := c.Do(ctx, e.call(OpExchange, form))
+	a, err := c.Do(ctx, e.Call(OpExchange, form))
 	if err != nil {
 		return authority.UpstreamGrant{}, err
 	}

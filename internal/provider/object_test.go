@@ -139,7 +139,7 @@ func FuzzCheckProfileText(f *testing.F) {
 		if len(c) > maxName || strings.ContainsAny(c, "\x00\r\n\x1b") || c != strings.ToValidUTF8(c, "") {
 			t.Errorf("%q is cleaned to %q", s, c)
 		}
-		if email(s) && (strings.Count(s, "@") != 1 || len(s) > maxEmail) {
+		if CheckEmail(s) && (strings.Count(s, "@") != 1 || len(s) > maxEmail) {
 			t.Errorf("%q is taken for an address", s)
 		}
 	})

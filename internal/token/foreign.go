@@ -2,6 +2,7 @@ package token
 
 import (
 	"crypto"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,6 +59,28 @@ func (s *KeySet) Len() int { return len(s.keys) }
 // or an HMAC. Keys and addresses of keys in the header (jwk, jku, x5c, x5u) are not looked
 // at. Errors: ErrUnknownKey, ErrForeign.
 func (s *KeySet) Verify(raw string) (ForeignHeader, []byte, error) {
+	h, body, _, err := s.read(raw)
+	if err != nil {
+		return ForeignHeader{}, nil, err
+	}
+	return h, []byte(body), nil
+}
+
+// VerifyClaims is Verify for those who want the members of the claims: each value as it
+// stands there, which is strict JSON.
+func (s *KeySet) VerifyClaims(raw string) (ForeignHeader, map[string]json.RawMessage, error) {
+	h, _, members, err := s.read(raw)
+	if err != nil {
+		return ForeignHeader{}, nil, err
+	}
+	claims := make(map[string]json.RawMessage, len(members))
+	for _, m := range members {
+		claims[m.name] = json.RawMessage(m.value)
+	}
+	return h, claims, nil
+}
+
+func (s *KeySet) read(raw string) (ForeignHeader, string, []member, error) {
 	if len(raw) > maxToken {
 		return foreign("it is longer than 16 KiB", nil)
 	}
@@ -78,24 +101,59 @@ func (s *KeySet) Verify(raw string) (ForeignHeader, []byte, error) {
 		return foreign("its signature is not strict base64url", err)
 	}
 	if err := s.verify(h, raw[:len(head)+1+len(claims)], []byte(sig)); err != nil {
-		return ForeignHeader{}, nil, err
+		return ForeignHeader{}, "", nil, err
 	}
 	body, err := decode(claims)
 	if err != nil {
 		return foreign("its claims are not strict base64url", err)
 	}
-	if _, err := readObject(body, nil); err != nil {
+	members, err := readObject(body, make([]member, 0, maxCompared))
+	if err != nil {
 		return foreign("its claims are not one strict JSON object", err)
 	}
-	return h, []byte(body), nil
+	return h, body, members, nil
+}
+
+// ClaimedIssuer returns what a JWT, of at most 16 KiB, says of its issuer (`iss`); empty if
+// it says nothing, or not by a text. ok is false for what is no JWT at all. Nothing is
+// verified: the answer is good for sparing those a call who cannot know the token, and
+// for nothing else.
+func ClaimedIssuer(raw string) (issuer string, ok bool) {
+	if len(raw) > maxToken {
+		return "", false
+	}
+	head, claims, _, ok := split(raw)
+	if !ok {
+		return "", false
+	}
+	text, err := decode(head)
+	if err != nil {
+		return "", false
+	}
+	if _, err := readObject(text, nil); err != nil {
+		return "", false
+	}
+	if text, err = decode(claims); err != nil {
+		return "", false
+	}
+	members, err := readObject(text, nil)
+	if err != nil {
+		return "", false
+	}
+	for _, m := range members {
+		if m.name == "iss" {
+			issuer, _ = readText(m.value) // empty where it is none
+		}
+	}
+	return issuer, true
 }
 
 // foreign makes an error that holds nothing of the token.
-func foreign(why string, cause error) (ForeignHeader, []byte, error) {
+func foreign(why string, cause error) (ForeignHeader, string, []member, error) {
 	if cause != nil {
-		return ForeignHeader{}, nil, fmt.Errorf("%w: %s: %w", ErrForeign, why, cause)
+		return ForeignHeader{}, "", nil, fmt.Errorf("%w: %s: %w", ErrForeign, why, cause)
 	}
-	return ForeignHeader{}, nil, fmt.Errorf("%w: %s", ErrForeign, why)
+	return ForeignHeader{}, "", nil, fmt.Errorf("%w: %s", ErrForeign, why)
 }
 
 // verify finds the key. A `kid` need not be unique (RFC 7517 §4.5), and a token need not

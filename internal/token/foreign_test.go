@@ -15,6 +15,7 @@ import (
 	"errors"
 	"maps"
 	"math/big"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,6 +314,53 @@ func TestKeySetsThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
+// A token of Keycloak says much: a role in many clients, and a claim of each mapper.
+func TestTokensWithManyClaimsVerify(t *testing.T) {
+	k := strangerOf(t, "Ed25519", "k")
+	set := keySet(t, k)
+	token := func(n int) string {
+		claims := map[string]any{}
+		for i := range n {
+			claims["c"+strconv.Itoa(i)] = i
+		}
+		raw, err := json.Marshal(map[string]any{"iss": "i", "resource_access": claims})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.sign(t, `{"alg":"EdDSA","kid":"k"}`, string(raw))
+	}
+	if _, _, err := set.Verify(token(512)); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := set.Verify(token(513)); err == nil {
+		t.Error("513 members were accepted")
+	}
+}
+
+func TestClaimedIssuer(t *testing.T) {
+	for raw, want := range map[string]struct {
+		issuer string
+		ok     bool
+	}{
+		enc(`{"alg":"none"}`) + "." + enc(`{"iss":"https://i.example"}`) + ".AAAA": {"https://i.example", true},
+		enc(`{}`) + "." + enc(`{"iss":"\u0069"}`) + ".AAAA":                        {"i", true},
+		enc(`{}`) + "." + enc(`{}`) + ".AAAA":                                      {"", true},
+		enc(`{}`) + "." + enc(`{"iss":["i"]}`) + ".AAAA":                           {"", true},
+		enc(`{}`) + "." + enc(`{"iss":"i","iss":"j"}`) + ".AAAA":                   {"", false},
+		enc(`[]`) + "." + enc(`{"iss":"i"}`) + ".AAAA":                             {"", false},
+		enc(`{}`) + "." + enc(`"i"`) + ".AAAA":                                     {"", false},
+		enc(`{}`) + "." + enc(`{"iss":"i"}`) + "=.AAAA":                            {"", false},
+		enc(`{}`) + "." + enc(`{"iss":"i"}`):                                       {"", false},
+		enc(`{}`) + "." + enc(`{"iss":"i"}`) + ".A.A":                              {"", false},
+		enc(`{}`) + "." + enc(`{"iss":"i"}`) + "." + strings.Repeat("A", 16<<10):   {"", false},
+		"opaque": {"", false}, "": {"", false}, strings.Repeat(".", 1<<16): {"", false},
+	} {
+		if issuer, ok := token.ClaimedIssuer(raw); issuer != want.issuer || ok != want.ok {
+			t.Errorf("%.60s: %q %v", raw, issuer, ok)
+		}
+	}
+}
+
 func FuzzKeySet(f *testing.F) {
 	for _, sort := range []string{"RSA", "P-256", "P-521", "Ed25519"} {
 		k := strangerOf(f, sort, "k")
@@ -331,8 +379,16 @@ func FuzzKeySet(f *testing.F) {
 			t.Errorf("%d keys", set.Len())
 		}
 		for _, raw := range []string{enc(header) + "." + enc(claims) + "." + signature, header + "." + claims + "." + signature} {
-			if _, got, err := set.Verify(raw); err == nil && !json.Valid(got) {
+			_, got, err := set.Verify(raw)
+			if err != nil {
+				continue
+			}
+			if _, ok := token.ClaimedIssuer(raw); !ok || !json.Valid(got) {
 				t.Errorf("claims %q", got)
+			}
+			members := map[string]json.RawMessage{}
+			if _, claims, err := set.VerifyClaims(raw); err != nil || json.Unmarshal(got, &members) != nil || !reflect.DeepEqual(claims, members) {
+				t.Errorf("claims %q became %q, %v", got, claims, err)
 			}
 		}
 	})

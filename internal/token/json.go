@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,7 +17,10 @@ import (
 
 const (
 	maxDepth   = 16
-	maxMembers = 64 // of one object; comparing all names with all stays cheap
+	maxMembers = 512 // of one object; an issuer may say much of a person
+	// maxCompared is up to how many members all names are compared with all; beyond,
+	// a map is quicker.
+	maxCompared = 32
 )
 
 var (
@@ -114,6 +118,7 @@ func (s *scanner) object(members []member) ([]member, error) {
 		s.depth--
 		return members, nil
 	}
+	var names map[string]struct{}
 	for {
 		if len(members) == maxMembers {
 			return nil, errMembers
@@ -122,10 +127,9 @@ func (s *scanner) object(members []member) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range members {
-			if members[i].name == m.name {
-				return nil, errDuplicate
-			}
+		var twice bool
+		if names, twice = known(names, members, m.name); twice {
+			return nil, errDuplicate
 		}
 		members = append(members, m)
 		if s.space(); s.take('}') {
@@ -136,6 +140,23 @@ func (s *scanner) object(members []member) ([]member, error) {
 			return nil, errSyntax
 		}
 	}
+}
+
+// known reports whether one of the members has the name. Where there are many it keeps
+// their names, and hands them back for the next call.
+func known(names map[string]struct{}, members []member, name string) (map[string]struct{}, bool) {
+	if len(members) < maxCompared {
+		return nil, slices.ContainsFunc(members, func(m member) bool { return m.name == name })
+	}
+	if names == nil {
+		names = make(map[string]struct{}, 2*len(members))
+		for i := range members {
+			names[members[i].name] = struct{}{}
+		}
+	}
+	_, twice := names[name]
+	names[name] = struct{}{}
+	return names, twice
 }
 
 func (s *scanner) member() (member, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,13 +29,16 @@ func TestReadObjectSaysWhy(t *testing.T) {
 	wide := func(n int) string {
 		var b strings.Builder
 		for i := range n {
-			b.WriteString(`,"` + strings.Repeat("a", i+1) + `":1`)
+			b.WriteString(`,"` + strconv.Itoa(i) + `":1`)
 		}
 		return "{" + b.String()[1:] + "}"
 	}
+	again := func(n, at int) string { return strings.TrimSuffix(wide(n), "}") + `,"` + strconv.Itoa(at) + `":2}` }
 	for text, want := range map[string]error{
 		`{"a":1,"a":1}`: errDuplicate, `{"a":{"b":1,"\u0062":2}}`: errDuplicate, `{"\ud83d\udd10":1,"` + "\U0001F510" + `":1}`: errDuplicate,
 		deep(maxDepth): nil, deep(maxDepth + 1): errTooDeep, wide(maxMembers): nil, wide(maxMembers + 1): errMembers,
+		again(maxCompared-1, 0): errDuplicate, again(maxCompared, 0): errDuplicate, again(maxCompared+1, maxCompared): errDuplicate,
+		again(maxMembers-1, 300): errDuplicate, again(maxMembers-1, maxMembers): nil,
 		`{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`: errTooDeep,
 		`{"a":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]}`:               nil,
 		`{"a":"\ud800"}`: errSyntax, `{"a":1}{}`: errSyntax, ``: errSyntax, `[]`: errSyntax, `{"a"`: errSyntax, `{"a":"\`: errSyntax,

@@ -2,6 +2,7 @@ package token
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -190,4 +191,27 @@ func readClaims(text string) (authority.AccessClaims, error) {
 		return authority.AccessClaims{}, err
 	}
 	return c, nil
+}
+
+// IssuerOf is the `iss` that a JWT claims, unverified: whose it says it is, in no way
+// whose it is. It is empty where the claims cannot be read as one object.
+func (f *Forms) IssuerOf(raw string) string {
+	if len(raw) > maxToken {
+		return ""
+	}
+	_, claims, _, ok := split(raw)
+	if !ok {
+		return ""
+	}
+	text, err := base64.RawURLEncoding.DecodeString(claims) // as leniently as anybody may read it
+	if err != nil {
+		return ""
+	}
+	var c struct {
+		Issuer string `json:"iss"`
+	}
+	if json.Unmarshal(text, &c) != nil {
+		return ""
+	}
+	return c.Issuer
 }

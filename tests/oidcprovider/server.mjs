@@ -1,5 +1,5 @@
 // A real OpenID provider on a loopback port, for tests only: the npm package oidc-provider,
-// with everything in memory, two clients, and logins that approve themselves.
+// with everything in memory, a few clients, and logins that approve themselves.
 //
 //   node server.mjs [port] [redirect_uri...]
 //
@@ -9,17 +9,21 @@
 //   ready http://127.0.0.1:PORT
 //
 // A login whose authorization address says login_hint=ada is approved for ada at once; any
-// other shows a page with a link for each account. The process ends with its standard input,
-// so that no test leaves one behind.
+// other shows a page with a link for each account. Access tokens for the resource (RFC 8707)
+// https://jwt.example are JWTs (RFC 9068), those for https://opaque.example and for none are
+// opaque; both have the scopes read and write. The process ends with its standard input, so
+// that no test leaves one behind.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import { Provider } from 'oidc-provider';
+import { Provider, errors } from 'oidc-provider';
 
 const accounts = {
   ada: { name: 'Ada Lovelace', preferred_username: 'ada-l', email: 'ada@example.com', email_verified: true },
   grace: { name: 'Grace Hopper', preferred_username: 'ghopper', email: 'grace@example.net', email_verified: true },
   mallory: { name: 'Mallory', preferred_username: 'mallory', email: 'mallory@example.com', email_verified: false },
 };
+
+const resources = { 'https://jwt.example': 'jwt', 'https://opaque.example': 'opaque' };
 
 const [port = process.env.PORT ?? '0', ...given] = process.argv.slice(2);
 const redirectURIs = [...given, ...(process.env.REDIRECT_URIS ?? '').split(',').filter(Boolean)];
@@ -53,6 +57,7 @@ const provider = new Provider(issuer, {
     client('gatehouse-oidc', 'oidc-secret-0123456789'),
     client('gatehouse-oidc-es256', 'oidc-secret-0123456789', { id_token_signed_response_alg: 'ES256' }),
     client('other-app', 'other-secret-0123456789'),
+    client('gatehouse-robot', 'oidc-secret-0123456789', { redirect_uris: [], response_types: [], grant_types: ['client_credentials'] }),
   ],
   jwks: { keys: [signingKey('rsa', { modulusLength: 2048 }, 'RS256'), signingKey('ec', { namedCurve: 'P-256' }, 'ES256')] },
   cookies: { keys: [randomBytes(32).toString('hex')] },
@@ -64,12 +69,20 @@ const provider = new Provider(issuer, {
   pkce: { required: () => true },
   features: {
     devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
     introspection: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      async getResourceServerInfo(_, resource) {
+        if (!Object.hasOwn(resources, resource)) throw new errors.InvalidTarget();
+        return { audience: resource, scope: 'read write', accessTokenFormat: resources[resource], jwt: { sign: { alg: 'ES256' } } };
+      },
+    },
     revocation: { enabled: true },
   },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-  ttl: { AccessToken: 600, AuthorizationCode: 60, DeviceCode: 600, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
+  ttl: { AccessToken: 600, AuthorizationCode: 60, ClientCredentials: 600, DeviceCode: 600, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
   async findAccount(_, id) {
     const claims = Object.hasOwn(accounts, id) ? accounts[id] : undefined;
     return claims && { accountId: id, claims: async () => ({ sub: id, ...claims }) };
@@ -86,6 +99,7 @@ async function approve(req, res, details, account) {
     ? await provider.Grant.find(details.grantId)
     : new provider.Grant({ accountId: details.session.accountId, clientId: details.params.client_id });
   grant.addOIDCScope(details.params.scope);
+  for (const resource of [details.params.resource ?? []].flat()) grant.addResourceScope(resource, details.params.scope);
   await provider.interactionFinished(req, res, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true });
 }
 

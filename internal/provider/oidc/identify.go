@@ -24,7 +24,7 @@ func (p *Provider) Identify(ctx context.Context, g authority.UpstreamGrant) (aut
 	case g.Nonce != "":
 		return authority.Profile{}, p.client.Failed(provider.OpIdentify, errNoIDToken)
 	}
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return authority.Profile{}, err
 	}
@@ -53,7 +53,7 @@ func (p *Provider) UserInfo(ctx context.Context, op, accessToken string) (provid
 	if !provider.CheckToken(accessToken) {
 		return nil, p.client.TokenInvalid(op, errors.New("not an access token"))
 	}
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (p *Provider) Prove(ctx context.Context, accessToken string) (authority.Pro
 	if !provider.CheckToken(accessToken) {
 		return refuse("not an access token")
 	}
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return authority.Profile{}, err
 	}
@@ -133,18 +133,12 @@ func (p *Provider) Prove(ctx context.Context, accessToken string) (authority.Pro
 // introspection is the call of RFC 7662 §2.1.
 func (p *Provider) introspection(m *metadata, accessToken string) provider.Call {
 	form := url.Values{"token": {accessToken}, "token_type_hint": {"access_token"}}
-	call := provider.Call{Op: provider.OpProve, URL: m.introspection, Form: form}
-	if m.introspectionIn == provider.SecretInForm {
-		form.Set("client_id", p.o.ClientID)
-		form.Set("client_secret", p.o.ClientSecret)
-	} else { // RFC 6749 §2.3.1: both parts form-encoded first
-		call.Basic = url.UserPassword(url.QueryEscape(p.o.ClientID), url.QueryEscape(p.o.ClientSecret))
-	}
-	return call
+	return p.endpoint(m.introspection, m.introspectionIn).Call(provider.OpProve, form)
 }
 
-// refusal says what is wrong with the answer to an introspection (RFC 7662 §2.2). Some
-// providers name the client only among the audience.
+// refusal says what is wrong with the answer to an introspection (RFC 7662 §2.2). It
+// must name the client that the token was issued to: an audience says whom a token is
+// for, and another client may well ask for tokens that are for us.
 func (p *Provider) refusal(o provider.Object) string {
 	if active, err := o.Bool("active"); err != nil || !active {
 		return "the token is not active"
@@ -153,13 +147,12 @@ func (p *Provider) refusal(o provider.Object) string {
 	if err != nil {
 		return err.Error()
 	}
-	ours := client == p.o.ClientID
-	if client == "" {
-		audience, err := Texts(o, "aud")
-		ours = err == nil && len(audience) == 1 && audience[0] == p.o.ClientID
+	party, err := o.Text("azp")
+	if err != nil {
+		return err.Error()
 	}
-	if !ours {
-		return "the token was issued to another client"
+	if client != p.o.ClientID || party != "" && party != p.o.ClientID {
+		return "the token was issued to another client, or to one that is not named"
 	}
 	if o.Has("exp") {
 		if err := Current(o, p.o.Now()); err != nil {

@@ -29,13 +29,13 @@ func (p *Provider) VerifyJWT(ctx context.Context, op, raw string) (claims provid
 
 func (p *Provider) verify(ctx context.Context, op, raw string) (token.ForeignHeader, provider.Object, bool, error) {
 	var none token.ForeignHeader
-	set, err := p.keys.get(ctx)
+	set, err := p.keys.Get(ctx)
 	if err != nil {
 		return none, nil, true, err
 	}
 	h, body, err := set.Verify(raw)
 	if errors.Is(err, token.ErrUnknownKey) {
-		if set, err = p.keys.newer(ctx, set); err != nil {
+		if set, err = p.keys.Newer(ctx, set); set == nil {
 			return none, nil, true, err
 		}
 		h, body, err = set.Verify(raw)

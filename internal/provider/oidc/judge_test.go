@@ -49,7 +49,7 @@ func FuzzDiscovery(f *testing.F) {
 			return
 		}
 		for _, address := range []string{m.authorization, m.token, m.keys, m.userinfo, m.device, m.introspection} {
-			if address != "" && (len(address) < 9 || address[:8] != "https://" && address[:8] != "HTTPS://") && checkEndpoint(address, "https://i") == nil {
+			if address != "" && (len(address) < 9 || address[:8] != "https://" && address[:8] != "HTTPS://") && provider.CheckEndpoint(address, "https://i") == nil {
 				t.Errorf("accepted %q", address)
 			}
 		}

@@ -42,8 +42,8 @@ type Options struct {
 type Provider struct {
 	o         Options
 	client    *provider.Client
-	discovery *document[metadata]
-	keys      *document[token.KeySet]
+	discovery *provider.Document[metadata]
+	keys      *provider.Document[token.KeySet]
 }
 
 var _ authority.Provider = (*Provider)(nil)
@@ -75,11 +75,8 @@ func New(o Options) (*Provider, error) {
 		o.Now = time.Now
 	}
 	p := &Provider{o: o, client: client}
-	gone := func(op string) func(error) error {
-		return func(err error) error { return client.Failed(op, err) }
-	}
-	p.discovery = &document[metadata]{now: o.Now, life: discoveryLife, fetch: p.discover, gone: gone(opDiscover)}
-	p.keys = &document[token.KeySet]{now: o.Now, life: keysLife, fetch: p.fetchKeys, gone: gone(opKeys)}
+	p.discovery = provider.NewDocument(client, provider.OpDiscover, o.Now, provider.DiscoveryLife, p.discover)
+	p.keys = provider.NewDocument(client, opKeys, o.Now, provider.KeysLife, p.fetchKeys)
 	return p, nil
 }
 
@@ -95,7 +92,7 @@ func (p *Provider) Issuer() string { return p.o.Issuer }
 // AuthURL is where a browser begins a login (OpenID Connect Core §3.1.2.1), with PKCE
 // and the nonce.
 func (p *Provider) AuthURL(ctx context.Context, q authority.UpstreamAuth) (string, error) {
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +109,7 @@ func (p *Provider) AuthURL(ctx context.Context, q authority.UpstreamAuth) (strin
 // Exchange redeems a code. An answer without ID token is ProviderFailed if the login
 // began with a nonce.
 func (p *Provider) Exchange(ctx context.Context, q authority.UpstreamCode) (authority.UpstreamGrant, error) {
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return authority.UpstreamGrant{}, err
 	}
@@ -132,7 +129,7 @@ func (p *Provider) endpoint(url string, place provider.SecretIn) provider.Endpoi
 
 // StartDevice begins a device login, if the provider's discovery names where.
 func (p *Provider) StartDevice(ctx context.Context) (authority.UpstreamDevice, error) {
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return authority.UpstreamDevice{}, err
 	}
@@ -148,7 +145,7 @@ func (p *Provider) StartDevice(ctx context.Context) (authority.UpstreamDevice, e
 
 // PollDevice asks once whether the user has decided.
 func (p *Provider) PollDevice(ctx context.Context, deviceCode string) (authority.DevicePoll, error) {
-	m, err := p.discovery.get(ctx)
+	m, err := p.discovery.Get(ctx)
 	if err != nil {
 		return authority.DevicePoll{}, err
 	}

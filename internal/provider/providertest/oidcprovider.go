@@ -12,12 +12,21 @@ import (
 	"testing"
 )
 
-// The clients of the real provider, both confidential. The first one's ID tokens are
-// signed with RS256, the second one's with ES256; OtherClient is there too.
+// The clients of the real provider, all confidential and with one secret. The first one's
+// ID tokens are signed with RS256, the second one's with ES256; the third one gets tokens
+// of its own (client_credentials). OtherClient is there too.
 const (
 	RealClient       = "gatehouse-oidc"
 	RealClientES256  = "gatehouse-oidc-es256"
+	RealRobot        = "gatehouse-robot"
 	RealClientSecret = "oidc-secret-0123456789"
+)
+
+// The resources of the real provider (RFC 8707), with the scopes read and write. Access
+// tokens for the first are JWTs, signed with ES256; those for the second are opaque.
+const (
+	RealJWTResource    = "https://jwt.example"
+	RealOpaqueResource = "https://opaque.example"
 )
 
 // StartReal starts a real OpenID provider, the npm package oidc-provider as

@@ -76,6 +76,7 @@ func tokenFields(t *authority.Token) []field {
 		{"scopes", list(&t.Scopes)},
 		{"audience", list(&t.Audience)},
 		{"credential", digestOrNone(&t.Credential)},
+		{"origin", list(&t.Origin)},
 		{"issued", instant(&t.Issued)},
 		{"expires", instant(&t.Expires)},
 	}
@@ -96,7 +97,7 @@ func sessionFields(s *authority.Session) []field {
 		{"account", text(&s.Account)},
 		{"client", text(&s.Client)},
 		{"address", text(&s.Address)},
-		{"provider", text(&s.Provider)},
+		{"origin", list(&s.Origin)},
 		{"binding", text(&s.Binding)},
 		{"credential", digest(&s.Credential)},
 		{"created", instant(&s.Created)},
@@ -145,8 +146,9 @@ func accountFields(a *authority.Account) []field {
 		{"roles", list(&a.Roles)},
 		{"created", instant(&a.Created)},
 		{"last_login", instant(&a.LastLogin)},
-		{"provider", text(&a.Provider)},
+		{"origin", list(&a.Origin)},
 		{"disabled", instant(&a.Disabled)},
+		{"ended", instant(&a.Ended)},
 	}
 }
 

@@ -75,7 +75,7 @@ VALUES ($1, 'rt', 'r', 'sid', 'app', 'ann', '', '', $2, $3, $3, 0)`, []any{refre
 		t.Errorf("known address: %v", err)
 	}
 	// Its rows take the new columns as any other's do.
-	token.Credential, session.Provider, session.Binding = credential, "github", "device"
+	token.Credential, session.Origin, session.Binding = credential, authority.ListOf("github", "https://github.com"), "device"
 	if err := tx.PutToken(token); err != nil {
 		t.Fatal(err)
 	}

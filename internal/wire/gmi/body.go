@@ -235,6 +235,9 @@ func bearer(r *http.Request) (string, error) {
 		return "", &authority.Error{Kind: authority.TokenInvalid, Op: opRead, Err: errNoBearer}
 	}
 	token = strings.TrimLeft(token, " ")
+	if strings.Contains(token, ",") { // two in one field
+		return "", &badFields{[]detail{{Field: "Authorization", Expression: "unique", Reason: "This header must hold one token."}}}
+	}
 	if token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "", &authority.Error{Kind: authority.TokenInvalid, Op: opRead}
 	}

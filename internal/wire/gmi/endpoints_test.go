@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,7 +155,7 @@ func TestBearer(t *testing.T) {
 		{[]string{"Bearer t.o-k_en~+/=="}, 200, ""}, {[]string{"bearer t.o-k_en~+/=="}, 200, ""}, {[]string{"BEARER  t.o-k_en~+/=="}, 200, ""},
 		{nil, 401, absent}, {[]string{""}, 401, absent}, {[]string{"Basic YTpi"}, 401, absent},
 		{[]string{"Bearer"}, 401, refused}, {[]string{"Bearer "}, 401, refused}, {[]string{"Bearer a b"}, 401, refused},
-		{[]string{"Bearer a, Bearer b"}, 401, refused}, {[]string{"Bearer a\tb"}, 401, refused}, {[]string{"Bearer ä"}, 401, refused},
+		{[]string{"Bearer a, Bearer b"}, 400, ""}, {[]string{"Bearer a\tb"}, 401, refused}, {[]string{"Bearer ä"}, 401, refused},
 		{[]string{"Bearer a", "Bearer a"}, 400, ""}, {[]string{"Bearer a", "Basic YTpi"}, 400, ""},
 	} {
 		for _, c := range calls[5:] {
@@ -172,7 +173,7 @@ func TestBearer(t *testing.T) {
 				}
 				continue
 			case 400:
-				if w.Body.String() != `{"group":"request","code":0,"validationDetail":[{"field":"Authorization","expression":"unique","reason":"This header is given more than once."}]}` {
+				if !strings.HasPrefix(w.Body.String(), `{"group":"request","code":0,"validationDetail":[{"field":"Authorization","expression":"unique","reason":"This header `) {
 					t.Errorf("%q: %s", tc.fields, w.Body)
 				}
 			default:

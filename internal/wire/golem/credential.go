@@ -30,6 +30,9 @@ func bearer(r *http.Request) (string, error) {
 	}
 	scheme, token, _ := strings.Cut(fields[0], " ")
 	token = strings.TrimLeft(token, " ")
+	if strings.EqualFold(scheme, "Bearer") && strings.Contains(token, ",") {
+		return "", faulty("Authorization", "holds more than one token")
+	}
 	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxCredential || !isToken(token) {
 		return "", unbelieved("the Authorization field is not a bearer token")
 	}

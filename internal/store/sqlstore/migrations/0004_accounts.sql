@@ -1,12 +1,14 @@
 -- What the user of a personal token proved to know when it was minted. NULL for
 -- every other token: databases have no common way to write a default of bytes.
 ALTER TABLE tokens ADD COLUMN credential {blob};
+-- The upstream login that a personal token was minted after.
+ALTER TABLE tokens ADD COLUMN origin TEXT NOT NULL DEFAULT '';
 CREATE INDEX tokens_id ON tokens (realm, id);
 CREATE INDEX tokens_account ON tokens (realm, account, kind, issued, id);
 
 -- The upstream login that a session began with, and the client of the user that it
 -- belongs to.
-ALTER TABLE sessions ADD COLUMN provider TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN origin TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN binding TEXT NOT NULL DEFAULT '';
 
 -- People and robots that the configuration does not name.
@@ -21,8 +23,9 @@ CREATE TABLE accounts (
 	roles          TEXT   NOT NULL,
 	created        BIGINT NOT NULL,
 	last_login     BIGINT NOT NULL,
-	provider       TEXT   NOT NULL,
+	origin         TEXT   NOT NULL,
 	disabled       BIGINT NOT NULL,
+	ended          BIGINT NOT NULL,
 	PRIMARY KEY (realm, id)
 );
 CREATE INDEX accounts_created ON accounts (realm, created, id);

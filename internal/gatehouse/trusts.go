@@ -1,0 +1,127 @@
+package gatehouse
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/trust"
+)
+
+// trustNamespace is the space of the UUIDs made of the names of trusts.
+const trustNamespace = "https://gatehouse-auth.github.io/trust"
+
+// trusts are somebody else's issuers with what was learned of them: a reload neither
+// forgets their keys nor asks for them again.
+type trusts struct {
+	mu    sync.Mutex
+	known map[secret.Digest]*trust.Trust // by digest of the block and of the claims kept
+}
+
+// of returns the trust of a block, and the digest that stands for all it depends on.
+func (t *trusts) of(in *config.Trust, claims []string, client *http.Client) (*trust.Trust, secret.Digest, error) {
+	block, err := json.Marshal(struct {
+		*config.Trust
+		Claims []string
+	}{in, claims})
+	if err != nil {
+		return nil, secret.Digest{}, err
+	}
+	id := secret.Digest(sha256.Sum256(append([]byte("trust\x00"+in.Name+"\x00"), block...)))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.known[id]; known != nil {
+		return known, id, nil
+	}
+	made, err := newTrust(in, claims, client)
+	if err != nil {
+		return nil, secret.Digest{}, fmt.Errorf("trust %s: %w", in.Name, err)
+	}
+	if t.known == nil {
+		t.known = map[secret.Digest]*trust.Trust{}
+	}
+	t.known[id] = made
+	return made, id, nil
+}
+
+// keep forgets all trusts but these.
+func (t *trusts) keep(ids []secret.Digest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.known {
+		if !slices.Contains(ids, id) {
+			delete(t.known, id)
+		}
+	}
+}
+
+func newTrust(in *config.Trust, claims []string, client *http.Client) (*trust.Trust, error) {
+	o := trust.Options{
+		Name: in.Name, ID: secret.NamedUUID(trustNamespace, in.Name), Issuer: in.Issuer, Audience: in.Audience, Types: in.Types,
+		Claims: claims, HTTP: client,
+	}
+	if in.AnyAudience() {
+		o.Audience = nil
+	}
+	if in.Verify.Method == "introspection" {
+		o.Introspection = &trust.Introspection{URL: in.Verify.URL, ClientID: in.Verify.ClientID, ClientSecret: in.Verify.ClientSecret}
+	} else {
+		o.KeySetURL = in.Verify.URL
+	}
+	return trust.New(o)
+}
+
+// claimsOf are the claims of the trust's tokens that some guard asks for, sorted.
+func claimsOf(name string, guards []config.Guard) []string {
+	var claims []string
+	for _, g := range guards {
+		if slices.Contains(g.Accept, name) {
+			claims = append(claims, guard.ClaimsOf(g)...)
+		}
+	}
+	slices.Sort(claims)
+	return slices.Compact(claims)
+}
+
+// foreign asks another issuer about a credential, unless it is one of ours.
+type foreign struct {
+	asked authority.Verifier
+	owns  func(credential string) bool
+}
+
+// Verify never sends out what a realm of ours knows, live or dead.
+func (f *foreign) Verify(ctx context.Context, credential string) (authority.Principal, error) {
+	if f.owns(credential) {
+		return authority.Principal{}, &authority.Error{
+			Kind: authority.TokenInvalid, Op: "verify a token", Public: "the token is not one of this issuer's",
+		}
+	}
+	return f.asked.Verify(ctx, credential)
+}
+
+// accept adds the trusts of a configuration to those whom guards may accept. used are
+// what to keep once it serves.
+func (s *State) accept(accepted map[string]guard.Accepted, c *config.Config, guards []config.Guard, auth *authority.Authority) (used []secret.Digest, err error) {
+	for i := range c.Trusts {
+		in := &c.Trusts[i]
+		t, id, err := s.trusts.of(in, claimsOf(in.Name, guards), s.outbound)
+		if err != nil {
+			return nil, err
+		}
+		used = append(used, id)
+		var v authority.Verifier = t
+		if in.Verify.Method == "introspection" {
+			v = &foreign{asked: t, owns: auth.Owns}
+		}
+		accepted[in.Name] = guard.Accepted{Name: in.Name, Issuer: in.Issuer, Judged: true, Verifier: s.cache.Verifier(id, v)}
+	}
+	return used, nil
+}

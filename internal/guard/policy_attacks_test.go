@@ -1,0 +1,163 @@
+package guard
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+// held is a verdict cache that never asks twice: whatever a guard does to what it is
+// given, the next caller gets the same.
+type held struct {
+	issuerOf
+	mu    sync.Mutex
+	facts map[string]authority.Principal
+}
+
+func (h *held) Verify(ctx context.Context, credential string) (authority.Principal, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p, ok := h.facts[credential]; ok {
+		return p, nil
+	}
+	p, err := h.issuerOf.Verify(ctx, credential)
+	if err == nil {
+		if h.facts == nil {
+			h.facts = map[string]authority.Principal{}
+		}
+		h.facts[credential] = p
+	}
+	return p, err
+}
+
+// A token proves itself on a route whose rule it meets, and its verdict is cached. On
+// the next route, with another rule, the caller hopes that "known" means "let in".
+func TestAttackVerdictOfAnotherRoute(t *testing.T) {
+	v := &held{issuerOf: issuerOf{tokens: map[string]authority.Principal{token: grace()}}}
+	open := mustGuard(t, config.Guard{Policy: `principal.claims.tenant == "acme"`}, corp(v))
+	other := mustGuard(t, config.Guard{Policy: `principal.claims.tenant == "globex"`}, corp(v))
+	for range 3 {
+		_, refusal := meet(bearer(), open)
+		wantStatus(t, refusal, http.StatusOK)
+		_, refusal = meet(bearer(), other)
+		wantStatus(t, refusal, http.StatusForbidden)
+	}
+	if asked := v.asked.Load(); asked != 1 {
+		t.Errorf("asked %d times: the verdict was not the cached one", asked)
+	}
+	// Nor does a first guard's yes carry over to a second one on the same request.
+	st, refusal := meet(bearer(), open, other)
+	wantStatus(t, refusal, http.StatusForbidden)
+	if _, known := st.Principal(); known {
+		t.Error("refused, and yet known")
+	}
+}
+
+// The same token and route, but the part of the request that the rule looks at
+// changes: an answer kept from the last request would let it through.
+func TestAttackAnswerOfAnotherRequest(t *testing.T) {
+	g := mustGuard(t, config.Guard{Policy: `request.method == "GET" && request.path.startsWith("/u/" + principal.username + "/") && request.query.v == ["1"]`},
+		corp(&held{issuerOf: issuerOf{tokens: map[string]authority.Principal{token: grace()}}}))
+	good := func() *http.Request {
+		r := bearer()
+		r.URL.Path, r.RequestURI, r.URL.RawQuery = "/u/ada/x", "/u/ada/x?v=1", "v=1"
+		return r
+	}
+	for name, change := range map[string]func(*http.Request){
+		"another method":           func(r *http.Request) { r.Method = "DELETE" },
+		"another page":             func(r *http.Request) { r.URL.Path, r.RequestURI = "/u/bob/x", "/u/bob/x?v=1" },
+		"a name that begins alike": func(r *http.Request) { r.URL.Path, r.RequestURI = "/u/adam/x", "/u/adam/x?v=1" },
+		"a parameter twice":        func(r *http.Request) { r.URL.RawQuery = "v=1&v=2" },
+		"a parameter twice, back":  func(r *http.Request) { r.URL.RawQuery = "v=2&v=1" },
+		"a parameter, escaped":     func(r *http.Request) { r.URL.RawQuery = "v=1&%76=2" },
+		"a semicolon":              func(r *http.Request) { r.URL.RawQuery = "v=1;v=2" },
+	} {
+		_, refusal := meet(good(), g)
+		wantStatus(t, refusal, http.StatusOK)
+		r := good()
+		change(r)
+		if _, refusal := meet(r, g); refusal == nil || refusal.Status != http.StatusForbidden {
+			t.Errorf("%s passes: %+v", name, refusal)
+		}
+	}
+}
+
+// One request's evaluation takes lists and claims of the cached principal apart and
+// puts them together; the next requests must find them as they were. The race detector
+// watches.
+func TestAttackAlterTheCachedPrincipal(t *testing.T) {
+	v := &held{issuerOf: issuerOf{tokens: map[string]authority.Principal{token: grace()}}}
+	busy := mustGuard(t, config.Guard{Policy: `(principal.roles + ["root"]).exists(r, r == "root") && principal.roles.map(r, r + "!").size() == 2 &&
+		(principal.claims.groups + ["root"]).size() == 3 && principal.scopes.filter(s, s != "read").size() == 1`}, corp(v))
+	plain := mustGuard(t, config.Guard{Policy: `principal.roles == ["admin", "dev"] && !("root" in principal.claims.groups) && principal.scopes.size() == 2`}, corp(v))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				for _, g := range []*Guard{busy, plain} {
+					r := bearer()
+					if _, refusal := meet(r, g); refusal != nil {
+						t.Error(refusal.Err)
+					}
+					if groups := r.Header.Get("Remote-Groups"); groups != "admin,dev" {
+						t.Errorf("groups are %q", groups)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if v.facts[token] != grace() {
+		t.Error("the cached principal is another one")
+	}
+}
+
+// A reload narrows the rule while the verdicts stay warm: the very next request of a
+// cached token meets the new rule.
+func TestAttackOldRuleAfterReload(t *testing.T) {
+	v := &held{issuerOf: issuerOf{tokens: map[string]authority.Principal{token: grace()}}}
+	before := mustGuard(t, config.Guard{Policy: `principal.claims.level >= 1`}, corp(v))
+	_, refusal := meet(bearer(), before)
+	wantStatus(t, refusal, http.StatusOK)
+	for _, cfg := range []config.Guard{
+		{Policy: `principal.claims.level >= 4`},
+		{Policy: `principal.claims.level >= 1`, Audience: []string{"another-app"}},
+		{Policy: `principal.claims.level >= 1`, Scopes: []string{"delete"}},
+		{Policy: `principal.claims.level >= 1`, Roles: []string{"root"}},
+	} {
+		_, refusal := meet(bearer(), mustGuard(t, cfg, corp(v)))
+		if refusal == nil {
+			t.Errorf("%+v: the old rule still holds", cfg)
+		}
+	}
+	// The trust was taken out of `accept`: its cached verdicts are nothing any more.
+	_, refusal = meet(bearer(), mustGuard(t, config.Guard{Policy: "true"}, mainRealm(new(issuerOf))))
+	wantStatus(t, refusal, http.StatusUnauthorized)
+	if v.asked.Load() != 1 {
+		t.Error("the verdicts were not warm")
+	}
+}
+
+// The caller fills what a rule looks at to the brim, so that judging costs more than
+// it is worth: the evaluation ends at its limit, and the answer is no.
+func TestAttackExhaustTheJudge(t *testing.T) {
+	g := mustGuard(t, config.Guard{LenientPaths: true, Policy: `request.query.a.all(x, x.matches("^(a+)+$") || x.contains("b")) && request.path.matches("(x+x+)+y") == false`},
+		corp(knows(grace())))
+	for name, query := range map[string]string{
+		"many parameters": strings.Repeat("a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&", 500),
+		"a long one":      "a=" + strings.Repeat("a", maxPolicyInput-2),
+		"too many":        strings.Repeat("a=a&", maxPolicyInput),
+	} {
+		r := bearer()
+		r.URL.RawQuery, r.URL.Path = query, "/"+strings.Repeat("x", 8000)
+		_, refusal := meet(r, g)
+		if refusal == nil && name != "a long one" || refusal != nil && refusal.Reason != ReasonPolicy {
+			t.Errorf("%s: %+v", name, refusal)
+		}
+	}
+}

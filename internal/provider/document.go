@@ -1,0 +1,139 @@
+package provider
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+)
+
+// How long what an issuer publishes is used.
+const (
+	DiscoveryLife = time.Hour
+	KeysLife      = 10 * time.Minute // a key that was withdrawn is good for so long
+)
+
+// How often it is asked for.
+const (
+	// maxStale is how long the last good copy is used while no newer one can be had.
+	maxStale = 24 * time.Hour
+	// pauseAfterFailure is the least time between tries that fail.
+	pauseAfterFailure = 2 * time.Second
+	// pauseBetween is the least time between fetches that tokens ask for: whoever makes up
+	// key ids cannot make us call the issuer each time.
+	pauseBetween = 10 * time.Second
+	// maxPatience is how long callers wait for a newer copy while there is a good one: an
+	// issuer that says nothing must not slow down those whose keys are known.
+	maxPatience = 2 * time.Second
+)
+
+// Document is something that an issuer publishes: fetched when it is first needed, by
+// one caller for all, and kept. A caller that goes away does not end the fetch of the
+// others. Any number of goroutines may use it.
+type Document[T any] struct {
+	client   *Client
+	op       string // what is being done, for the log
+	now      authority.Clock
+	life     time.Duration
+	patience time.Duration
+	fetch    func(context.Context) (*T, error)
+
+	mu      sync.Mutex
+	flight  chan struct{} // closed when the fetch under way ends; nil if there is none
+	value   *T            // the last good one, or nil
+	fetched time.Time     // when the fetch of value began
+	tried   time.Time     // when the last fetch began
+	err     error         // of the last fetch
+}
+
+// NewDocument makes a Document that is fetched anew when it is older than its life. The
+// fetch bounds its own time, as the client's calls do.
+func NewDocument[T any](c *Client, op string, now authority.Clock, life time.Duration, fetch func(context.Context) (*T, error)) *Document[T] {
+	return &Document[T]{
+		client: c, op: op, now: now, life: life, patience: min(maxPatience, c.deadline/4), fetch: fetch,
+	}
+}
+
+// Get returns the document: fetched anew when it is older than its life, and the last
+// good copy when that fails or takes long. Errors: those of the fetch, and ProviderFailed
+// for a caller that went away.
+func (d *Document[T]) Get(ctx context.Context) (*T, error) {
+	d.mu.Lock()
+	now := d.now()
+	fresh := d.value != nil && now.Sub(d.fetched) < d.life
+	resting := d.flight == nil && d.err != nil && now.Sub(d.tried) < pauseAfterFailure
+	if fresh || resting {
+		defer d.mu.Unlock()
+		return d.usable(now)
+	}
+	if last := d.value; last != nil && now.Sub(d.fetched) < maxStale {
+		within, cancel := context.WithTimeout(ctx, d.patience)
+		defer cancel()
+		if value, err := d.join(within, now); err == nil || within.Err() == nil || ctx.Err() != nil {
+			return value, err
+		}
+		return last, nil
+	}
+	return d.join(ctx, now)
+}
+
+// Newer returns another document than the given one if there is one, or if the issuer
+// has one; at most one fetch in ten seconds. Otherwise it returns the given one, and
+// beside it the error if the last fetch failed; nil only when the given one is too old.
+func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
+	d.mu.Lock()
+	now := d.now()
+	if d.value == old && (d.flight != nil || now.Sub(d.tried) >= pauseBetween) {
+		if value, err := d.join(ctx, now); err != nil {
+			return value, err
+		}
+		d.mu.Lock()
+	}
+	defer d.mu.Unlock()
+	value, err := d.usable(d.now())
+	if err == nil && value == old {
+		err = d.err
+	}
+	return value, err
+}
+
+// usable returns the last good copy if it is not too old, else the last error. The
+// caller holds the lock.
+func (d *Document[T]) usable(now time.Time) (*T, error) {
+	if d.value != nil && (d.err == nil || now.Sub(d.fetched) < maxStale) {
+		return d.value, nil
+	}
+	return nil, d.err
+}
+
+// join waits for the fetch under way, or begins one. The caller holds the lock, and has
+// it no more afterwards.
+func (d *Document[T]) join(ctx context.Context, now time.Time) (*T, error) {
+	flight := d.flight
+	if flight == nil {
+		flight = make(chan struct{})
+		d.flight, d.tried = flight, now
+		go d.fly(context.WithoutCancel(ctx), flight, now)
+	}
+	d.mu.Unlock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+		return nil, d.client.Failed(d.op, ctx.Err())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.usable(d.now())
+}
+
+func (d *Document[T]) fly(ctx context.Context, flight chan struct{}, began time.Time) {
+	value, err := d.fetch(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err = err; err == nil {
+		d.value, d.fetched = value, began
+	}
+	d.flight = nil
+	close(flight)
+}

@@ -1,0 +1,128 @@
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/provider"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
+)
+
+// unlimited is the life of a token whose issuer does not say when it ends (RFC 7662 §2.2:
+// exp is optional). The cache asks again when its max_ttl is over, which is far less.
+const unlimited = time.Hour
+
+// introspect judges a token by asking its issuer (RFC 7662).
+func (t *Trust) introspect(ctx context.Context, raw string) (authority.Principal, error) {
+	if !provider.CheckToken(raw) {
+		return authority.Principal{}, t.refuse("is longer than 16 KiB, or has characters that no token has")
+	}
+	// Its issuer would never have shown it to this one.
+	if issuer, ok := token.ClaimedIssuer(raw); ok && issuer != "" && issuer != t.o.Issuer {
+		return authority.Principal{}, t.refuse("is of another issuer (iss)")
+	}
+	endpoint, err := t.endpoint.Get(ctx)
+	if err != nil {
+		return authority.Principal{}, t.unavailable(opIntrospect, err)
+	}
+	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
+	answer, err := t.client.Do(ctx, endpoint.Call(opIntrospect, form))
+	if err != nil {
+		return authority.Principal{}, t.unavailable(opIntrospect, err)
+	}
+	o, err := t.active(answer)
+	if err != nil {
+		return authority.Principal{}, err
+	}
+	r := &reader{o: o}
+	t.prepare(r)
+	p := t.judge(r, raw)
+	if r.fault != "" {
+		return authority.Principal{}, t.refuse(r.fault)
+	}
+	return p, nil
+}
+
+// active returns the answer about an active token. Whatever is neither yes nor no is
+// Unavailable.
+func (t *Trust) active(a provider.Answer) (provider.Object, error) {
+	switch a.Status {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return nil, t.unavailable(opIntrospect, a.Failed("the issuer does not accept our client_id and client_secret"))
+	case http.StatusBadRequest:
+		// RFC 7009 §2.2.1: some issuers say so of their JWTs, which they do not introspect.
+		if o, err := a.Object(); err == nil {
+			if code, _ := o.Text("error"); code == "unsupported_token_type" {
+				return nil, t.refuse("is of a kind that its issuer does not introspect")
+			}
+		}
+		fallthrough
+	default:
+		return nil, t.unavailable(opIntrospect, a.Failed("no answer to an introspection"))
+	}
+	o, err := a.Object()
+	if err != nil {
+		return nil, t.unavailable(opIntrospect, err)
+	}
+	switch string(o["active"]) {
+	case "true":
+		return o, nil
+	case "false":
+		return nil, t.refuse("is not active")
+	}
+	return nil, t.unavailable(opIntrospect, a.Failed("active is neither true nor false"))
+}
+
+// prepare judges what only introspection has, and fills in what its answers may leave out
+// and a JWT may not.
+func (t *Trust) prepare(r *reader) {
+	kind := r.identifier("token_type")
+	if kind != "" && !isOneOf(kind, "bearer") {
+		r.refuse("is no bearer token (token_type)")
+	}
+	// The answer about a refresh token is like that about an access token, but that it has
+	// no token_type (RFC 7662 §2.2) and is for nobody.
+	if kind == "" && !r.o.Has("aud") && !r.o.Has("token_use") && !r.o.Has("typ") {
+		r.refuse("is not known to be an access token: its issuer says neither token_type nor aud")
+	}
+	if !r.o.Has("iss") {
+		r.o["iss"], _ = json.Marshal(t.o.Issuer)
+	}
+	if !r.o.Has("exp") {
+		r.o["exp"], _ = json.Marshal(t.o.Now().Add(unlimited).Unix())
+	}
+	// A token of a client's own has no subject at some issuers. One of a user, whom the
+	// issuer does not tell us apart from others, is not good for anything.
+	if !r.o.Has("sub") && !r.o.Has("username") && r.o.Has("client_id") {
+		r.o["sub"] = r.o["client_id"]
+	}
+}
+
+// findEndpoint tells where the issuer is asked, and how we say who we are there.
+func (t *Trust) findEndpoint(ctx context.Context) (*provider.Endpoint, error) {
+	i := t.o.Introspection
+	e := &provider.Endpoint{URL: i.URL, Client: i.ClientID, Secret: i.ClientSecret, Place: provider.SecretInHeader}
+	if e.URL != "" {
+		return e, nil
+	}
+	o, address, err := t.discover(ctx, "introspection_endpoint")
+	if err != nil {
+		return nil, err
+	}
+	// Without methods of its own the endpoint is taken to have those of the token endpoint.
+	methods := "introspection_endpoint_auth_methods_supported"
+	if !o.Has(methods) {
+		methods = "token_endpoint_auth_methods_supported"
+	}
+	if e.Place, err = provider.PlaceOf(o, methods); err != nil {
+		return nil, t.client.Failed(provider.OpDiscover, errors.Join(err, errors.New("we have only a client_secret")))
+	}
+	e.URL = address
+	return e, nil
+}
