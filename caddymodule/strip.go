@@ -23,6 +23,7 @@ import (
 type Strip struct {
 	app   *App
 	first bool // it stands in front of its sites, where nothing has been rewritten yet
+	only  bool // it strips and does nothing else: it stands in front of what answers errors
 	whole bool // whatever the host: there is one site; otherwise one of them must match
 	sites []site
 }
@@ -53,6 +54,9 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	st := stateOf(r)
 	s.app.strip(r, st)
+	if s.only {
+		return next.ServeHTTP(w, r)
+	}
 	if why := st.Came(); why != "" && s.first && !at.lenient {
 		refusal := guard.RefuseTarget(why)
 		if run, err := s.app.lease.enter(); err == nil {
@@ -130,12 +134,28 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 			return err
 		}
 	}
+	strips.coverErrors(server)
 	return nil
+}
+
+// coverErrors puts a Strip in front of the server's error routes: Caddy may refuse a
+// request before any of our handlers has seen it, and an error route may ask an app.
+// Caddy provisions error routes after the others, and before named ones.
+func (s *serverStrips) coverErrors(server *caddyhttp.Server) {
+	if server.Errors == nil || s.errors != nil {
+		return
+	}
+	s.errors = &Strip{app: s.forHosts.app, only: true, whole: true, sites: make([]site, 1)}
+	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
+	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, first)
 }
 
 // serverStrips are the two Strips of a server: one for the guarded sites that name
 // hosts, which grows with each of them, and one for the site that names none.
-type serverStrips struct{ forHosts, forAny Strip }
+type serverStrips struct {
+	forHosts, forAny Strip
+	errors           *Strip // nil while there is none
+}
 
 // stripsOf returns the Strips of a server.
 func (a *App) stripsOf(server *caddyhttp.Server) *serverStrips {

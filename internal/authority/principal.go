@@ -40,6 +40,10 @@ type Principal struct {
 	EmailVerified bool
 }
 
+// ClaimUnreadable stands in Principal.Claims for the value of a claim that is there but
+// was not kept. It is no JSON: whoever asks for the value meets an error.
+const ClaimUnreadable = "!"
+
 // TagKind is the sort of thing whose end ends verdicts.
 type TagKind uint8
 

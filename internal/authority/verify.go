@@ -29,21 +29,32 @@ func (v *realmVerifier) Verify(ctx context.Context, credential string) (Principa
 	return v.authority.verify(ctx, "verify a token", v.realm, credential)
 }
 
-// Owns reports whether a credential looks like one that a realm of this configuration
-// issues, dead or alive. Such a one is nobody else's business: it is never sent to
-// another issuer to be asked about. It looks at the form alone and errs on this side.
-func (a *Authority) Owns(credential string) bool {
+// Owns reports whether a credential is one that a realm of this configuration issued,
+// as far as that can be told: by its `iss`, by its row, or by its form where a realm here
+// issues such. Such a one is nobody else's business, live or dead: it is never sent to
+// another issuer to be asked about. Errors: Unavailable.
+func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err error) {
 	kind, jwt := a.forms.KindOf(credential)
 	switch {
+	case kind == "":
+		return false, nil
 	case jwt:
 		issuer := a.forms.IssuerOf(credential)
-		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer })
-	case kind == KindPersonal: // a UUID, which others may issue too
-		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return len(r.Upstreams) > 0 || len(r.Users) > 0 })
-	case kind == KindAccess: // as any other Gatehouse issues them as well
-		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque || len(r.Upstreams) > 0 })
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), nil
+	case kind == KindRefresh:
+		return true, nil
+	case slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque && kind == KindAccess || len(r.Upstreams) > 0 }):
+		return true, nil // also those that are dead and have no row any more
 	}
-	return kind != ""
+	err = a.store.View(ctx, func(tx Tx) error {
+		_, err := tx.Token(secret.DigestOf(credential))
+		owns = err == nil
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return owns, err
 }
 
 // inactive is the answer for every token that is not good now. The reason goes to

@@ -23,12 +23,13 @@ import (
 //
 // It belongs to the process, like the collector itself.
 type heapFloor struct {
-	mu      sync.Mutex
-	floor   uint64 // bytes; zero: the collector is as it was
-	was     int    // percent before the first floor was set
-	percent int    // as it is now
-	armed   bool
+	mu    sync.Mutex
+	floor uint64 // bytes; zero: the collector is as Go has it
+	armed bool
 }
+
+// usualPercent is GOGC where nobody says anything.
+const usualPercent = 100
 
 // sentinel is garbage from the start: when it is collected, a collection has ended.
 type sentinel struct {
@@ -36,21 +37,17 @@ type sentinel struct {
 	_ [64]byte
 }
 
-// set applies a floor; zero gives the collector back as it was.
+// set applies a floor; zero gives the collector back as Go has it, since a floor is set
+// only where the operator said nothing else (see floorOf).
 func (h *heapFloor) set(floor uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if floor == h.floor {
 		return
 	}
-	if h.floor == 0 {
-		h.was = debug.SetGCPercent(100) // there is no other way to read it
-		debug.SetGCPercent(h.was)
-		h.percent = h.was
-	}
 	h.floor = floor
 	if floor == 0 {
-		debug.SetGCPercent(h.was)
+		debug.SetGCPercent(usualPercent)
 		return
 	}
 	h.adjust()
@@ -75,28 +72,23 @@ func (h *heapFloor) collected() {
 	h.arm()
 }
 
-// adjust sets the percentage by which the heap may grow to the floor. What is live
-// changes little between collections, and each change stops the world for a moment,
-// so small ones are left alone.
+// adjust sets the percentage by which the heap may grow to the floor. It is set anew
+// each time, since another holder of a floor may have given the collector back.
 func (h *heapFloor) adjust() {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(samples)
-	percent := percentFor(h.floor, samples[0].Value.Uint64(), samples[1].Value.Uint64()+samples[2].Value.Uint64(), h.was)
-	if diff := percent - h.percent; diff*10 > h.percent || -diff*10 > h.percent {
-		debug.SetGCPercent(percent)
-		h.percent = percent
-	}
+	debug.SetGCPercent(percentFor(h.floor, samples[0].Value.Uint64(), samples[1].Value.Uint64()+samples[2].Value.Uint64()))
 }
 
 // percentFor is the GOGC with which the collector begins its next work when the heap
 // is as large as the floor: the runtime adds the percentage of what is live, of stacks
-// and of globals (others) to what is live. It is never less than least.
-func percentFor(floor, live, others uint64, least int) int {
+// and of globals (others) to what is live. It is never less than usual.
+func percentFor(floor, live, others uint64) int {
 	const most = 100_000
-	if live >= floor || least < 0 { // GOGC=off collects even less
-		return least
+	if live >= floor {
+		return usualPercent
 	}
-	return max(least, int(min((floor-live)*100/max(live+others, 1<<20), most)))
+	return max(usualPercent, int(min((floor-live)*100/max(live+others, 1<<20), most)))
 }
 
 // ownModule is the module of our own binary, cmd/gatehouse.

@@ -11,18 +11,16 @@ func TestPercentFor(t *testing.T) {
 	for _, tc := range []struct {
 		name                string
 		floor, live, others uint64
-		least, want         int
+		want                int
 	}{
-		{"a small heap", 128 * mib, 8 * mib, 0, 100, 1500},
-		{"stacks and globals grow with it", 128 * mib, 8 * mib, 2 * mib, 100, 1200},
-		{"nearly at the floor", 128 * mib, 100 * mib, 0, 100, 100},
-		{"beyond it", 128 * mib, 300 * mib, 0, 100, 100},
-		{"nothing live", 128 * mib, 0, 0, 100, 12800},
-		{"a huge floor", 1 << 40, 1 * mib, 0, 100, 100_000},
-		{"the operator lets it grow more", 128 * mib, 100 * mib, 0, 400, 400},
-		{"the operator switched it off", 128 * mib, 8 * mib, 0, -1, -1},
+		{"a small heap", 128 * mib, 8 * mib, 0, 1500},
+		{"stacks and globals grow with it", 128 * mib, 8 * mib, 2 * mib, 1200},
+		{"nearly at the floor", 128 * mib, 100 * mib, 0, 100},
+		{"beyond it", 128 * mib, 300 * mib, 0, 100},
+		{"nothing live", 128 * mib, 0, 0, 12800},
+		{"a huge floor", 1 << 40, 1 * mib, 0, 100_000},
 	} {
-		if got := percentFor(tc.floor, tc.live, tc.others, tc.least); got != tc.want {
+		if got := percentFor(tc.floor, tc.live, tc.others); got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
 		}
 	}

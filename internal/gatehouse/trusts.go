@@ -94,12 +94,15 @@ func claimsOf(name string, guards []config.Guard) []string {
 // foreign asks another issuer about a credential, unless it is one of ours.
 type foreign struct {
 	asked authority.Verifier
-	owns  func(credential string) bool
+	owns  func(ctx context.Context, credential string) (bool, error)
 }
 
 // Verify never sends out what a realm of ours knows, live or dead.
 func (f *foreign) Verify(ctx context.Context, credential string) (authority.Principal, error) {
-	if f.owns(credential) {
+	switch owns, err := f.owns(ctx, credential); {
+	case err != nil:
+		return authority.Principal{}, err
+	case owns:
 		return authority.Principal{}, &authority.Error{
 			Kind: authority.TokenInvalid, Op: "verify a token", Public: "the token is not one of this issuer's",
 		}

@@ -197,7 +197,7 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 			return g.refusePolicy(err, false)
 		}
 	}
-	g.identify(r.Header, st)
+	g.identify(r.Header, st, by)
 	return nil
 }
 

@@ -60,9 +60,14 @@ type field struct {
 }
 
 // value returns the header's value, empty if the principal has none.
-func (f *field) value(p *authority.Principal) string {
-	if f.claim == claimNone {
+func (f *field) value(p *authority.Principal, source string) string {
+	switch f.claim {
+	case claimNone:
 		return foreignHeader(p, f.foreign)
+	case claimSubject, claimUser, claimUsername:
+		if text := f.claim.text(p); source != "" && text != "" {
+			return encodeText(source + text)
+		}
 	}
 	return f.claim.header(p)
 }
@@ -154,16 +159,22 @@ func (g *Guard) removeHeaders(h http.Header) {
 
 // identify sets the guard's identity headers in place of an earlier guard's. A
 // header whose claim has no value is removed, whoever put it there.
-func (g *Guard) identify(h http.Header, st *Request) {
+func (g *Guard) identify(h http.Header, st *Request, by *Accepted) {
 	values := st.values[:]
 	if st.setBy != nil || len(g.fields) > len(values) {
 		// The earlier headers may still be referred to: their backing is not reused.
 		values = make([]string, len(g.fields))
 	}
 	st.unset(h)
+	// Beside others, a trust speaks for its own people only: whom it calls alice is not
+	// the alice of a realm.
+	source := ""
+	if by.Judged && len(g.accepted) > 1 {
+		source = by.Name + ":"
+	}
 	for i := range g.fields {
 		name := g.fields[i].name
-		value := g.fields[i].value(&st.principal)
+		value := g.fields[i].value(&st.principal, source)
 		if value == "" {
 			delete(h, name)
 			continue

@@ -99,7 +99,6 @@ func policyEnv(facts map[string]map[string]fact) (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxPolicyDepth),
 		cel.ParserErrorRecoveryLimit(5),
 		cel.ExpressionNodeLimit(maxPolicyNodes),
-		cel.RegexProgramSizeLimit(maxPolicyRegex),
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.ASTValidators(

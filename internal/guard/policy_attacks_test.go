@@ -3,9 +3,11 @@ package guard
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -158,6 +160,52 @@ func TestAttackExhaustTheJudge(t *testing.T) {
 		_, refusal := meet(r, g)
 		if refusal == nil && name != "a long one" || refusal != nil && refusal.Reason != ReasonPolicy {
 			t.Errorf("%s: %+v", name, refusal)
+		}
+	}
+}
+
+// Attack: a rule keeps out tokens that carry a claim, and the claim comes as something
+// that is not kept: an object, or too large. It is there all the same.
+func TestAttackClaimThatCannotBeRead(t *testing.T) {
+	for _, policy := range []string{`!has(principal.claims.act)`, `principal.claims.act != "agent"`, `!("act" in principal.claims)`} {
+		p := authority.Principal{
+			Source: "corp", Issuer: upstreamIssuer, Subject: "ada", Kind: authority.KindAccess, Expires: time.Now().Add(time.Hour).Unix(),
+			Claims: authority.ListOf("act", authority.ClaimUnreadable),
+		}
+		g := mustGuard(t, config.Guard{Policy: policy}, []Accepted{{Name: "corp", Issuer: upstreamIssuer, Verifier: knows(p), Judged: true}})
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		st := new(Request)
+		NewNames().Strip(r, st)
+		if refusal := g.Check(r, st); refusal == nil || refusal.Status != http.StatusForbidden {
+			t.Errorf("%s lets it pass: %+v", policy, refusal)
+		}
+	}
+}
+
+// Attack: somebody chooses to be called at another issuer as a user is called here,
+// and the guard accepts both.
+func TestAttackNameOfALocalUser(t *testing.T) {
+	p := authority.Principal{
+		Source: "corp", Issuer: upstreamIssuer, Subject: "alice", Username: "alice", Kind: authority.KindAccess, Expires: time.Now().Add(time.Hour).Unix(),
+	}
+	for name, tc := range map[string]struct {
+		accepted []Accepted
+		want     string
+	}{
+		"beside a realm": {[]Accepted{{Name: "main", Issuer: issuer, Verifier: new(issuerOf)}, {Name: "corp", Issuer: upstreamIssuer, Verifier: knows(p), Judged: true}}, "corp:alice"},
+		"alone":          {[]Accepted{{Name: "corp", Issuer: upstreamIssuer, Verifier: knows(p), Judged: true}}, "alice"},
+	} {
+		g := mustGuard(t, config.Guard{}, tc.accepted)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		st := new(Request)
+		NewNames().Strip(r, st)
+		if refusal := g.Check(r, st); refusal != nil {
+			t.Fatalf("%s: %v", name, refusal.Err)
+		}
+		if got := r.Header.Get("Remote-User"); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
 }

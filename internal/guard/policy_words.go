@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -191,8 +192,12 @@ func (c *wordCheck) walkCall(e ast.Expr) error {
 	case name == "@in" && len(args) == 2 && mapField(args[1]) != "":
 		return c.constant(e, mapField(args[1]), args[0])
 	case name == "matches":
-		if pattern := args[len(args)-1]; literalText(pattern) == nil {
+		pattern := literalText(args[len(args)-1])
+		if pattern == nil {
 			return c.fault(e, "a pattern is a text written in the expression")
+		}
+		if why := patternFault(*pattern); why != "" {
+			return c.fault(e, "the pattern %s", why)
 		}
 	case (name == "cidr" || name == "ip") && len(args) == 1:
 		if err := literalAddress(name, args[0]); err != nil {
@@ -266,4 +271,21 @@ func policyIssues(issues *cel.Issues, env *cel.Env) error {
 		all = append(all, fmt.Sprintf("line %d, column %d: %s", issue.Location.Line(), issue.Location.Column()+1, text))
 	}
 	return errors.New("policy: " + strings.Join(all, "; "))
+}
+
+// patternFault says what is wrong with a regular expression (RE2), empty if nothing is.
+// CEL's own limit of its size does not know repetitions such as {2,3}.
+func patternFault(pattern string) string {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return "is no regular expression: " + err.Error()
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	switch {
+	case err != nil:
+		return "is no regular expression: " + err.Error()
+	case len(program.Inst) > maxPolicyRegex:
+		return fmt.Sprintf("is too large: %d instructions, and %d are the limit", len(program.Inst), maxPolicyRegex)
+	}
+	return ""
 }

@@ -85,8 +85,19 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 	d.mu.Lock()
 	now := d.now()
 	if d.value == old && (d.flight != nil || now.Sub(d.tried) >= pauseBetween) {
-		if value, err := d.join(ctx, now); err != nil {
+		// While a good one stands, nobody waits long: a flood of tokens that name unknown
+		// keys would hold up those whose keys are known.
+		within, cancel := ctx, func() {}
+		if old != nil && now.Sub(d.fetched) < maxStale {
+			within, cancel = context.WithTimeout(ctx, d.patience)
+		}
+		value, err := d.join(within, now)
+		cancel()
+		if err != nil && (old == nil || ctx.Err() != nil || within.Err() == nil) {
 			return value, err
+		}
+		if err != nil {
+			return old, err
 		}
 		d.mu.Lock()
 	}

@@ -181,16 +181,19 @@ func (r *reader) roles() []string {
 }
 
 // further returns the claims of these names that are there and are plain: scalars, or
-// lists of scalars. What is too large is left out.
+// lists of scalars. What is too large, or anything else, is there without its value, so
+// that no rule takes it for absent.
 func (r *reader) further(names []string) authority.List {
 	var list strings.Builder
 	for _, name := range names {
-		if !r.o.Has(name) || !r.plain(r.o[name], true) {
+		if !r.o.Has(name) {
 			continue
 		}
 		var value bytes.Buffer
-		if json.Compact(&value, r.o[name]) != nil || value.Len() > maxClaim || list.Len()+len(name)+value.Len()+2 > maxClaims {
-			continue
+		if !r.plain(r.o[name], true) || json.Compact(&value, r.o[name]) != nil || value.Len() > maxClaim ||
+			list.Len()+len(name)+value.Len()+2 > maxClaims {
+			value.Reset()
+			value.WriteString(authority.ClaimUnreadable)
 		}
 		list.WriteString(name)
 		list.WriteByte(0)

@@ -86,10 +86,10 @@ func (t *Trust) prepare(r *reader) {
 	if kind != "" && !isOneOf(kind, "bearer") {
 		r.refuse("is no bearer token (token_type)")
 	}
-	// The answer about a refresh token is like that about an access token, but that it has
-	// no token_type (RFC 7662 §2.2) and is for nobody.
-	if kind == "" && !r.o.Has("aud") && !r.o.Has("token_use") && !r.o.Has("typ") {
-		r.refuse("is not known to be an access token: its issuer says neither token_type nor aud")
+	// The answer about a refresh token may be like that about an access token in all but
+	// this (RFC 7662 §2.2): what kind says of the latter, it does not say of the former.
+	if kind == "" && !r.o.Has("token_use") && !r.o.Has("typ") {
+		r.refuse("is not known to be an access token: its issuer says neither token_type nor token_use")
 	}
 	if !r.o.Has("iss") {
 		r.o["iss"], _ = json.Marshal(t.o.Issuer)

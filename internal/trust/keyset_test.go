@@ -73,9 +73,9 @@ func TestClaimsAsIssuersWriteThem(t *testing.T) {
 		"name, an object":            {map[string]any{"name": map[string]any{"first": "Ada"}}, func(p authority.Principal) bool { return p.Name == "" }},
 		"CR and LF":                  {map[string]any{"name": "Ada\r\nX-Admin: yes"}, func(p authority.Principal) bool { return p.Name == "Ada\r\nX-Admin: yes" }},
 		"300 more claims":            {many, func(p authority.Principal) bool { return p.Claims == "" }},
-		"a claim too large":          {map[string]any{"tenant": strings.Repeat("x", 1<<10), "level": 3}, func(p authority.Principal) bool { return p.Claims == "level\x003\x00" }},
-		"a claim of objects":         {map[string]any{"tenant": map[string]any{"a": 1}, "level": []any{[]any{1}}}, func(p authority.Principal) bool { return p.Claims == "" }},
-		"a claim of nothing":         {map[string]any{"tenant": []any{nil}, "level": false}, func(p authority.Principal) bool { return p.Claims == "level\x00false\x00" }},
+		"a claim too large":          {map[string]any{"tenant": strings.Repeat("x", 1<<10), "level": 3}, func(p authority.Principal) bool { return p.Claims == "tenant\x00!\x00level\x003\x00" }},
+		"a claim of objects":         {map[string]any{"tenant": map[string]any{"a": 1}, "level": []any{[]any{1}}}, func(p authority.Principal) bool { return p.Claims == "tenant\x00!\x00level\x00!\x00" }},
+		"a claim of nothing":         {map[string]any{"tenant": []any{nil}, "level": false}, func(p authority.Principal) bool { return p.Claims == "tenant\x00!\x00level\x00false\x00" }},
 	} {
 		p, err := tr.Verify(t.Context(), i.sign(t, "k1", nil, i.claims(tc.claims)))
 		if err != nil || !tc.holds(p) {
