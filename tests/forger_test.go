@@ -133,7 +133,7 @@ func (f *forger) client() (id, secret string) {
 // active is an introspection answer about a live token of ada, one member replaced.
 func (f *forger) active(member string) string {
 	f.t.Helper()
-	facts := map[string]any{"active": true, "iss": f.URL, "sub": "ada", "aud": "app", "client_id": "portal", "exp": time.Now().Add(time.Hour).Unix()}
+	facts := map[string]any{"active": true, "iss": f.URL, "sub": "ada", "aud": "app", "client_id": "portal", "token_type": "Bearer", "exp": time.Now().Add(time.Hour).Unix()}
 	if member != "" {
 		var other map[string]any
 		if err := json.Unmarshal([]byte("{"+member+"}"), &other); err != nil {
