@@ -78,6 +78,9 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // strip strips a request and judges its target as it came. Where a site has no host, a
 // rewrite may stand before every handler of ours: Caddy keeps what it was made of.
 func (a *App) strip(r *http.Request, st *guard.Request) {
+	if st.Stripped() { // by a handler further out
+		return
+	}
 	if came, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && came.URL != nil {
 		st.Arrive(r, came.Method, came.RequestURI, came.URL)
 	}

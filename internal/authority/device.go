@@ -169,7 +169,7 @@ func (a *Authority) completeDevice(ctx context.Context, op string, r *Realm, q D
 	if a, r, up, err = a.serving(op, r, s); err != nil {
 		return PersonalGrant{}, err
 	}
-	ask := admission{realm: r, upstream: up, profile: profile, signUp: true, id: newAccountID()}
+	ask := signingUp(r, up, profile)
 	return a.mintFor(ctx, op, ask, func(tx Tx) error {
 		fresh, err := spendMark(tx, r.ID, spent, s.expires)
 		if err == nil && !fresh {

@@ -26,7 +26,7 @@ func (a *Authority) LoginByUpstreamToken(ctx context.Context, q UpstreamTokenReq
 	if err != nil {
 		return PersonalGrant{}, a.refuse(ctx, r, FirstParty, err)
 	}
-	ask := admission{realm: r, upstream: up, profile: profile, signUp: true, id: newAccountID()}
+	ask := signingUp(r, up, profile)
 	g, err := a.mintFor(ctx, op, ask, func(Tx) error { return nil })
 	if err != nil {
 		return PersonalGrant{}, a.refuse(ctx, r, FirstParty, err)
@@ -34,7 +34,7 @@ func (a *Authority) LoginByUpstreamToken(ctx context.Context, q UpstreamTokenReq
 	return g, nil
 }
 
-// firstPartyScopes are what a login gives a personal token.
+// firstPartyScopes are all that the built-in client may have.
 var firstPartyScopes = ListOf("openid", "email", "profile")
 
 // mintFor admits a proven identity and mints a personal token, in one Update. within

@@ -50,7 +50,7 @@ func (r *Realm) index() {
 	for i := range r.Clients {
 		r.clients[r.Clients[i].ID] = &r.Clients[i]
 	}
-	r.clients[FirstParty] = &Client{ID: FirstParty, Grants: []string{GrantRefreshToken}, Scopes: []string{"openid", "email", "profile"}}
+	r.clients[FirstParty] = &Client{ID: FirstParty, Grants: []string{GrantRefreshToken}, Scopes: firstPartyScopes.Slice()}
 	r.users = make(map[string]*User, len(r.Users))
 	r.accounts = make(map[string]*User, len(r.Users))
 	r.emails = make(map[string]*User, len(r.Users))

@@ -156,7 +156,7 @@ func (a *Authority) finishLogin(ctx context.Context, op string, r *Realm, q Fini
 	if err != nil {
 		return UpstreamLogin{}, err
 	}
-	ask := admission{realm: r, upstream: up, profile: profile, signUp: true, id: newAccountID()}
+	ask := signingUp(r, up, profile)
 	var in admitted
 	g, err := a.begin(ctx, op, grantLogin, issue{
 		realm: r, client: c, scopes: ListOf(c.Scopes...), audience: ListOf(r.Issuer), form: formLong, origin: up.origin(),

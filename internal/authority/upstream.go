@@ -311,5 +311,8 @@ func needsFactor(op string, p *person) error {
 		Err: errors.New("the account has a second factor, and the dialect no place for it")}
 }
 
-// newAccountID is a UUID made before an Update, which may run twice.
-func newAccountID() string { return secret.UUID() }
+// signingUp asks for the account of a proven identity, and for a new one where the
+// policy lets it. Its id is made before the Update, which may run twice.
+func signingUp(r *Realm, up *Upstream, p Profile) admission {
+	return admission{realm: r, upstream: up, profile: p, signUp: true, id: secret.UUID()}
+}

@@ -12,8 +12,8 @@ import (
 )
 
 // heapFloor keeps the collector from working over a heap smaller than a floor: a
-// gateway's live heap is a few MiB, and collecting it each time it has doubled takes a
-// fifth of the processor for nothing.
+// gateway's live heap is a few MiB, and collecting it each time it has doubled is work
+// that a larger heap spares.
 //
 // GOGC says how much the heap may grow beyond what is live, in percent. After each
 // collection the percentage is set such that the next one comes when the heap reaches

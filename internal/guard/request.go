@@ -45,6 +45,9 @@ func (st *Request) Principal() (*authority.Principal, bool) {
 	return &st.principal, true
 }
 
+// Stripped reports whether the request was stripped, and its target judged, before.
+func (st *Request) Stripped() bool { return st.stripped }
+
 // seek reads the Authorization field the first time it is called.
 func (st *Request) seek(h http.Header) {
 	if st.sought {

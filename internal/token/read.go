@@ -194,7 +194,8 @@ func readClaims(text string) (authority.AccessClaims, error) {
 }
 
 // IssuerOf is the `iss` that a JWT claims, unverified: whose it says it is, in no way
-// whose it is. It is empty where the claims cannot be read as one object.
+// whose it is. It is empty where the claims cannot be read as one object. ClaimedIssuer
+// asks the same of a token in its one good spelling; this one must know ours in any.
 func (f *Forms) IssuerOf(raw string) string {
 	if len(raw) > maxToken {
 		return ""
