@@ -40,7 +40,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 // ServeHTTP judges the request. A refusal goes up as an error, so that the site's
 // handle_errors can answer it.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	st := stateOf(r)
+	w, st := g.app.exchangeOf(w, r)
 	g.app.strip(r, st)
 	refusal, err := g.check(r, st)
 	if err != nil {
@@ -67,32 +67,6 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
 	}
 	return refusal, nil
-}
-
-// requestVar is Caddy's variable in which a request's guards keep what they share.
-const requestVar = "gatehouse.request"
-
-// stateOf returns what the guards of this request share.
-func stateOf(r *http.Request) *guard.Request {
-	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if !ok {
-		return newState() // no request of Caddy's: nobody shares it
-	}
-	st, ok := vars[requestVar].(*guard.Request)
-	if !ok {
-		st = newState()
-		vars[requestVar] = st
-	}
-	return st
-}
-
-func newState() *guard.Request { return &guard.Request{ClientIP: clientIP} }
-
-// clientIP is the client's address as Caddy judges it: forwarded ones count from
-// trusted proxies only.
-func clientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return ip
 }
 
 const userPrefix = "http.auth.user."

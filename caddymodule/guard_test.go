@@ -2,11 +2,16 @@ package caddymodule
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
 // knocking is a request as Caddy hands it to handlers. Each call of the function gives
@@ -35,45 +40,65 @@ func knocking(tb testing.TB) (func() *http.Request, *lease) {
 	}, door
 }
 
-// through is the door's own part in letting a request pass: the state that guards
-// share, the hold on the configuration, the placeholders.
-func through(tb testing.TB, r *http.Request, door *lease) {
-	st := stateOf(r)
-	run, err := door.enter()
+// door is the handlers' own part in letting a request pass: what they share, the hold on
+// the configuration, the placeholders, the answer that is looked after.
+type door struct {
+	app    App
+	writer http.ResponseWriter
+}
+
+func newDoor() *door {
+	w := httptest.NewRecorder()
+	w.Header()["Server"] = []string{"Caddy"}
+	return &door{writer: w}
+}
+
+func (d *door) through(tb testing.TB, r *http.Request, hold *lease) (http.ResponseWriter, *guard.Request) {
+	w, st := d.app.exchangeOf(d.writer, r)
+	run, err := hold.enter()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	run.leave()
 	showUser(r, st)
+	return d.app.answerTo(w), st
 }
 
 func BenchmarkDoor(b *testing.B) {
-	again, door := knocking(b)
+	again, hold := knocking(b)
+	d := newDoor()
 	b.ReportAllocs()
 	for b.Loop() {
-		through(b, again(), door)
+		d.through(b, again(), hold)
 	}
 }
 
-// The door stands on every request's path: it allocates the state of the guards and
-// the function that answers the placeholders.
+// The door stands on every request's path: it allocates the exchange and the function
+// that answers the placeholders.
 func TestDoorAllocations(t *testing.T) {
-	again, door := knocking(t)
-	if got := testing.AllocsPerRun(100, func() { through(t, again(), door) }); got != 2 {
+	again, hold := knocking(t)
+	d := newDoor()
+	if got := testing.AllocsPerRun(100, func() { d.through(t, again(), hold) }); got != 2 {
 		t.Errorf("%v allocations, want 2", got)
 	}
 }
 
-// The placeholders answer from the first guard on, once, and policies learn the
-// client's address from Caddy.
+// The handlers of a request share what the first of them made, also when somebody
+// else's writer stands between them. The placeholders answer from the first guard on,
+// once, and policies learn the client's address from Caddy.
 func TestDoorShares(t *testing.T) {
-	again, door := knocking(t)
+	again, hold := knocking(t)
+	d := newDoor()
 	r := again()
-	through(t, r, door)
-	st := stateOf(r)
-	through(t, r, door)
-	if stateOf(r) != st || !st.Shown {
-		t.Error("two handlers do not share one state")
+	w, st := d.through(t, r, hold)
+	for name, between := range map[string]http.ResponseWriter{"nobody": w, "another writer": struct{ http.ResponseWriter }{w}} {
+		handed, same := d.app.exchangeOf(between, r)
+		if same != st || handed != between || !st.Shown {
+			t.Errorf("with %s between them two handlers do not share one state", name)
+		}
+	}
+	if again := d.app.answerTo(w); again != w {
+		t.Error("an answer is looked after twice")
 	}
 	if ip := st.ClientIP(r); ip != "192.0.2.7" {
 		t.Errorf("the client's address is %q", ip)
@@ -86,7 +111,10 @@ func TestDoorShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stateOf(bare) == nil || stateOf(bare).ClientIP(bare) != "" {
+	if _, st := d.app.exchangeOf(d.writer, bare); st.ClientIP(bare) != "" {
 		t.Error("a request that is not Caddy's has an address")
+	}
+	if told := fmt.Sprintf("%v %+v %#v", r.Context().Value(caddyhttp.VarsCtxKey), st, *st); strings.Contains(told, "ResponseWriter") {
+		t.Errorf("the variable tells %s", told)
 	}
 }

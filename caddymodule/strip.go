@@ -52,7 +52,10 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if at == nil {
 		return next.ServeHTTP(w, r)
 	}
-	st := stateOf(r)
+	if x, ok := w.(*exchange); ok && x.cleans && !s.first {
+		return next.ServeHTTP(w, r) // a guard has done all of this
+	}
+	handed, st := s.app.exchangeOf(w, r)
 	s.app.strip(r, st)
 	if s.only {
 		return next.ServeHTTP(w, r)
@@ -70,9 +73,9 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if !s.first {
 		// Beside the guard, after the endpoints: they read and set our own cookies.
 		guard.StripCookies(r.Header)
-		w = s.app.answerTo(w)
+		handed = s.app.answerTo(handed)
 	}
-	return next.ServeHTTP(w, r)
+	return next.ServeHTTP(handed, r)
 }
 
 // strip strips a request and judges its target as it came. Where a site has no host, a

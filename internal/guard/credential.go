@@ -18,9 +18,8 @@ const (
 	foundOversized              // a bearer credential over MaxCredential
 )
 
-// find reads the Authorization field of a request.
-func find(h http.Header) (credential string, f found) {
-	fields := h["Authorization"]
+// find reads the Authorization fields of a request.
+func find(fields []string) (credential string, f found) {
 	switch len(fields) {
 	case 0:
 		return "", foundNone

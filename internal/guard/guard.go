@@ -173,9 +173,9 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 			return RefuseTarget(why)
 		}
 	}
-	st.seek(r.Header)
+	fresh := st.seek(r.Header)
 	if g.strip {
-		st.dropCredential(r.Header)
+		st.dropCredential(r.Header, fresh)
 	}
 	switch st.found {
 	case foundMalformed:

@@ -48,28 +48,33 @@ func (st *Request) Principal() (*authority.Principal, bool) {
 // Stripped reports whether the request was stripped, and its target judged, before.
 func (st *Request) Stripped() bool { return st.stripped }
 
-// seek reads the Authorization field the first time it is called.
-func (st *Request) seek(h http.Header) {
+// seek reads the Authorization field the first time it is called, and reports whether
+// it did.
+func (st *Request) seek(h http.Header) bool {
 	if st.sought {
-		return
+		return false
 	}
 	st.sought = true
-	st.credential, st.found = find(h)
-	if st.found != foundNone && len(h["Authorization"]) == 1 {
-		st.authorization = h["Authorization"][0]
+	fields := h["Authorization"]
+	st.credential, st.found = find(fields)
+	if len(fields) == 1 {
+		st.authorization = fields[0]
 	}
+	return true
 }
 
-// dropCredential removes the field that held the client's credential, but not
-// one that an operator's handler put in its place meanwhile.
-func (st *Request) dropCredential(h http.Header) {
+// dropCredential removes the field that held the client's credential, but not one that
+// an operator's handler put in its place after it was read (fresh: just now).
+func (st *Request) dropCredential(h http.Header, fresh bool) {
 	if st.found == foundNone {
 		return
 	}
-	fields, ok := h["Authorization"]
-	if ok && (len(fields) != 1 || fields[0] == st.authorization) {
-		delete(h, "Authorization")
+	if !fresh {
+		if fields := h["Authorization"]; len(fields) == 1 && fields[0] != st.authorization {
+			return
+		}
 	}
+	delete(h, "Authorization")
 }
 
 // unset removes the identity headers that stand.

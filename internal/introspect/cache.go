@@ -45,6 +45,7 @@ type Cache struct {
 	good *ristretto.Cache[uint64, string] // verdicts "active"
 	bad  *ristretto.Cache[uint64, string] // verdicts "not active", apart: a flood of them evicts only them
 
+	front   atomic.Pointer[front]
 	words   words
 	endings *endings
 	flights flights
@@ -60,7 +61,7 @@ type Cache struct {
 	start         time.Time
 	clock         authority.Clock      // nil: time.Now, read once for both clocks
 	elapsed       func() time.Duration // used with clock
-	hashers       sync.Pool
+	buffers       sync.Pool            // of what is hashed
 
 	life context.Context // ends with Close; lookups in flight end with it
 	end  context.CancelFunc
@@ -94,13 +95,15 @@ func New(o Options) (*Cache, error) {
 	} else if c.clock == nil {
 		c.clock = time.Now
 	}
-	c.hashers.New = func() any { return newHasher() }
+	c.buffers.New = func() any { return new([prefixSize + maxCredential]byte) }
 	c.words.init()
 	c.flights.table = make(map[secret.Digest]*flight)
 	c.life, c.end = context.WithCancel(context.Background())
 	c.endings = newEndings(func() time.Duration { return c.now().age })
 
-	good, bad := split(orDefault(o.MaxSize, DefaultMaxSize))
+	maxSize := orDefault(o.MaxSize, DefaultMaxSize)
+	c.front.Store(newFront(frontLines(maxSize)))
+	good, bad := split(maxSize)
 	var err error
 	if c.good, err = newPart(good); err != nil {
 		c.end()
@@ -133,7 +136,7 @@ const (
 // split divides max_size between the verdicts "active" and "not active".
 func split(maxSize int64) (int64, int64) {
 	bad := max(maxSize/negativeShare, minPart)
-	return max(maxSize-maxSize/tablesShare-bad, minPart), bad
+	return max(maxSize-maxSize/tablesShare-frontSize(maxSize)-bad, minPart), bad
 }
 
 // newPart makes a ristretto cache of so many bytes. With two counters for each
@@ -157,7 +160,11 @@ func keyOf(d secret.Digest) uint64 { return binary.LittleEndian.Uint64(d[:]) }
 // zero means the default. A shorter max_ttl holds at once for what is cached, a
 // longer one for what comes. A smaller max_size holds from the next verdict on.
 func (c *Cache) SetLimits(maxSize int64, maxTTL, negativeTTL time.Duration) {
-	good, bad := split(orDefault(maxSize, DefaultMaxSize))
+	maxSize = orDefault(maxSize, DefaultMaxSize)
+	if lines := frontLines(maxSize); lines != int64(len(c.front.Load().lines)) {
+		c.front.Store(newFront(lines))
+	}
+	good, bad := split(maxSize)
 	c.good.UpdateMaxCost(good)
 	c.bad.UpdateMaxCost(bad)
 	maxTTL = orDefault(maxTTL, DefaultMaxTTL)
@@ -192,6 +199,7 @@ func (c *Cache) Close() {
 	}
 	c.gate.Lock()
 	defer c.gate.Unlock()
+	c.front.Store(newFront(0))
 	c.good.Close()
 	c.bad.Close()
 }

@@ -56,4 +56,5 @@ type stripe struct {
 	_ [56]byte
 }
 
-func (n *counts) hit(d *secret.Digest) { n.hits[d[len(d)-1]%64].Add(1) }
+// hit counts a hit and returns how many its stripe counted.
+func (n *counts) hit(d *secret.Digest) uint64 { return n.hits[d[len(d)-1]%64].Add(1) }

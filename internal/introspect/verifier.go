@@ -3,8 +3,6 @@ package introspect
 import (
 	"context"
 	"crypto/sha256"
-	"encoding"
-	"hash"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -18,12 +16,16 @@ const maxCredential = 16 << 10
 type Verifier struct {
 	cache   *Cache
 	covered authority.Verifier
-	prefix  [sha256.BlockSize]byte // the id, filled up to a whole block
-	fed     []byte                 // state of a SHA-256 that has read prefix
-	slots   chan struct{}          // one for each lookup in flight
+	prefix  [prefixSize]byte // of the id
+	slots   chan struct{}    // one for each lookup in flight
 }
 
 var _ authority.Verifier = (*Verifier)(nil)
+
+// prefixSize is how much of a verifier's id goes before a credential, in bytes. Ids
+// are digests of what operators write, so 128 bits keep them apart; and with so short a
+// prefix a UUID still is one block of SHA-256.
+const prefixSize = 16
 
 // Verifier puts the cache in front of covered. The id is a digest of the covered
 // verifier's name and whole configuration block: with the same id, verdicts of an
@@ -31,11 +33,6 @@ var _ authority.Verifier = (*Verifier)(nil)
 func (c *Cache) Verifier(id secret.Digest, covered authority.Verifier) *Verifier {
 	v := &Verifier{cache: c, covered: covered, slots: make(chan struct{}, c.maxLookups)}
 	copy(v.prefix[:], id[:])
-	h := newHasher()
-	_, _ = h.sha.Write(v.prefix[:])
-	if m, ok := h.sha.(encoding.BinaryMarshaler); ok {
-		v.fed, _ = m.MarshalBinary() // without it digest reads the prefix each time
-	}
 	return v
 }
 
@@ -51,11 +48,17 @@ func (v *Verifier) Verify(ctx context.Context, credential string) (p authority.P
 		}
 	}
 	d := v.digest(credential)
+	key, now, table := c.key(d), c.now(), c.front.Load()
+	if c.open(table.get(key), &d, now, &p) == alive {
+		if c.counts.hit(&d)%frontTell == 0 {
+			c.good.Get(key)
+		}
+		return p, nil
+	}
 	found := absent
-	if block, ok := c.good.Get(c.key(d)); ok {
-		found = c.open(block, &d, c.now(), &p)
-		if found == alive {
-			c.counts.hit(&d)
+	if block, ok := c.good.Get(key); ok {
+		if found = c.open(block, &d, now, &p); found == alive {
+			table.offer(key, c.counts.hit(&d), block)
 			return p, nil
 		}
 	}
@@ -101,39 +104,24 @@ func (v *Verifier) miss(ctx context.Context, credential string, d secret.Digest,
 	}
 }
 
-// hasher is a SHA-256 with room for what goes in and what comes out, so that
-// nothing is allocated for each request.
-type hasher struct {
-	sha    hash.Hash
-	state  encoding.BinaryUnmarshaler // the same, or nil
-	sum    secret.Digest
-	buffer [1024]byte
-}
-
-func newHasher() *hasher {
-	h := &hasher{sha: sha256.New()}
-	h.state, _ = h.sha.(encoding.BinaryUnmarshaler)
-	return h
-}
-
-// digest is SHA-256 over the id's block and the credential. The id fills a whole
-// block, so its part of the work is done once and a short token costs one block.
+// digest is SHA-256 over the prefix and the credential.
+//
+// A hash reads bytes: converting the string would be garbage as long as the token on
+// every request. The copy does not show beside the hashing, so there is no need for an
+// unsafe view either.
 func (v *Verifier) digest(credential string) secret.Digest {
-	h, _ := v.cache.hashers.Get().(*hasher)
-	if h.state == nil || h.state.UnmarshalBinary(v.fed) != nil {
-		h.sha.Reset()
-		_, _ = h.sha.Write(v.prefix[:])
+	var short [128]byte
+	if len(credential) <= len(short)-prefixSize {
+		return sumOf(short[:], v.prefix, credential)
 	}
-	// A hash reads bytes. Converting the string would be garbage as long as the token
-	// on every request; the copy through the buffer does not show beside the hashing,
-	// so there is no need for an unsafe view either.
-	for rest := credential; rest != ""; {
-		n := copy(h.buffer[:], rest)
-		_, _ = h.sha.Write(h.buffer[:n])
-		rest = rest[n:]
-	}
-	h.sha.Sum(h.sum[:0])
-	d := h.sum
-	v.cache.hashers.Put(h)
+	long, _ := v.cache.buffers.Get().(*[prefixSize + maxCredential]byte)
+	d := sumOf(long[:], v.prefix, credential)
+	v.cache.buffers.Put(long)
 	return d
+}
+
+func sumOf(buffer []byte, prefix [prefixSize]byte, credential string) secret.Digest {
+	n := copy(buffer, prefix[:])
+	n += copy(buffer[n:], credential)
+	return sha256.Sum256(buffer[:n])
 }

@@ -1,0 +1,190 @@
+package caddymodule
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
+)
+
+// exchange is one request and its answer, as far as our handlers are concerned. The
+// first of them to meet the request makes it and hands it on in the place of the
+// writer: those behind it find there what they share without looking for it in the
+// request's context. It is one allocation.
+type exchange struct {
+	answer
+	request guard.Request
+}
+
+// answer keeps what only the gateway may say out of the answers of what stands behind
+// a guard: the names of identity headers, by which a gateway in front of this one
+// would take the app's word for ours, and our own cookies. What an operator's handler
+// in front of the guard says of the caller stays.
+type answer struct {
+	http.ResponseWriter
+	names  *guard.Names
+	keeps  http.Header // identity headers that stood there before the app was asked; mostly nil
+	cleans bool        // what is asked now stands behind a guard, or beside one
+	wrote  bool
+}
+
+// requestVar is Caddy's variable in which a request's handlers find what they share,
+// when somebody else's writer stands between them and the exchange.
+const requestVar = "gatehouse.request"
+
+// exchangeOf returns what our handlers share about this request, and the writer to
+// hand on.
+func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *guard.Request) {
+	if x, ok := w.(*exchange); ok {
+		return x, &x.request
+	}
+	vars, caddys := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if st, ok := vars[requestVar].(*guard.Request); ok {
+		return w, st
+	}
+	x := &exchange{answer: answer{ResponseWriter: w, names: a.identityNames()}}
+	x.request.ClientIP = clientIP
+	if caddys { // otherwise no request of Caddy's: nobody shares it
+		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing
+	}
+	return x, &x.request
+}
+
+// clientIP is the client's address as Caddy judges it: forwarded ones count from
+// trusted proxies only.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// answerTo looks after the answer of what comes next.
+func (a *App) answerTo(w http.ResponseWriter) http.ResponseWriter {
+	switch known := w.(type) {
+	case *exchange:
+		known.look()
+	case *answer:
+	default:
+		own := &answer{ResponseWriter: w, names: a.identityNames()}
+		own.look()
+		return own
+	}
+	return w
+}
+
+// look has the answer cleaned from now on, of all but what stands there already.
+func (a *answer) look() {
+	if a.cleans {
+		return
+	}
+	a.cleans = true
+	h := a.Header()
+	if onlyServers(h) {
+		return
+	}
+	for name, values := range h {
+		if a.names.Has(name) {
+			if a.keeps == nil {
+				a.keeps = http.Header{}
+			}
+			a.keeps[name] = values
+		}
+	}
+}
+
+// onlyServers reports whether a header has nothing but what Caddy's server puts there
+// before any handler: so it is nearly always, and asking is cheaper than walking it.
+func onlyServers(h http.Header) bool {
+	n := len(h)
+	for _, name := range [...]string{"Server", "Alt-Svc"} {
+		if n == 0 {
+			break
+		}
+		if _, ok := h[name]; ok {
+			n--
+		}
+	}
+	return n == 0
+}
+
+// clean takes out what the app has no business to say.
+func (a *answer) clean() {
+	h := a.Header()
+	for name, values := range h {
+		switch {
+		case name == "Set-Cookie":
+			cleanCookies(h, values)
+		case a.names.Has(name):
+			if kept, ok := a.keeps[name]; ok {
+				h[name] = kept
+			} else {
+				delete(h, name)
+			}
+		}
+	}
+}
+
+// cleanCookies drops our own cookies, whose names start with "gatehouse-" or with
+// that after the prefix of RFC 6265bis §4.1.3.
+func cleanCookies(h http.Header, values []string) {
+	var kept []string
+	for i, v := range values {
+		name, _, _ := strings.Cut(v, "=")
+		if guard.OwnCookie(name) {
+			if kept == nil {
+				kept = append(make([]string, 0, len(values)), values[:i]...)
+			}
+		} else if kept != nil {
+			kept = append(kept, v)
+		}
+	}
+	switch {
+	case kept == nil:
+	case len(kept) == 0:
+		delete(h, "Set-Cookie")
+	default:
+		h["Set-Cookie"] = kept
+	}
+}
+
+// WriteHeader writes the header, cleaned; an informational one may come before it.
+func (a *answer) WriteHeader(status int) {
+	if !a.wrote {
+		if a.cleans {
+			a.clean()
+		}
+		a.wrote = status >= http.StatusOK || status == http.StatusSwitchingProtocols
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes to the body, after the header.
+func (a *answer) Write(p []byte) (int, error) {
+	a.begin()
+	return a.ResponseWriter.Write(p)
+}
+
+// ReadFrom is Write from a reader: the connection may do that without copying.
+func (a *answer) ReadFrom(from io.Reader) (int64, error) {
+	a.begin()
+	return io.Copy(a.ResponseWriter, from)
+}
+
+// FlushError sends what was written, the header too.
+func (a *answer) FlushError() error {
+	a.begin()
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) begin() {
+	if !a.wrote {
+		a.WriteHeader(http.StatusOK)
+	}
+}
+
+var _ io.ReaderFrom = (*answer)(nil)
