@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -15,6 +16,12 @@ import (
 type freeVerifier struct{ p authority.Principal }
 
 func (v *freeVerifier) Verify(context.Context, string) (authority.Principal, error) { return v.p, nil }
+
+func (v *freeVerifier) VerifyRecorded(context.Context, string, time.Time) (authority.Principal, string, error) {
+	return v.p, "record", nil
+}
+
+func (v *freeVerifier) Recall(string) (authority.Principal, bool) { return v.p, true }
 
 var _ authority.Verifier = (*freeVerifier)(nil)
 

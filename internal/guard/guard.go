@@ -21,6 +21,28 @@ type Accepted struct {
 	// trust does: a guard that names no audience takes what it vouches for. Only such
 	// principals have further claims.
 	Judged bool
+
+	recorder recorder // the Verifier, if it is one
+}
+
+// recorder is a verifier that can say again what it said: of the verdict cache, a record
+// is the cached block itself. A request keeps it instead of the principal, which is ten
+// times as large and of which little is asked for again.
+type recorder interface {
+	// VerifyRecorded is Verify, at a time that was read just now. The record is empty
+	// where there is none to recall.
+	VerifyRecorded(ctx context.Context, credential string, now time.Time) (authority.Principal, string, error)
+	// Recall returns the principal of a record, false if it is none.
+	Recall(record string) (authority.Principal, bool)
+}
+
+// verify asks the verifier.
+func (a *Accepted) verify(ctx context.Context, credential string, now time.Time) (authority.Principal, string, error) {
+	if a.recorder != nil {
+		return a.recorder.VerifyRecorded(ctx, credential, now)
+	}
+	p, err := a.Verifier.Verify(ctx, credential)
+	return p, "", err
 }
 
 // leeway is how far past its expiry a principal is let through. The verifier
@@ -125,8 +147,12 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 	if now == nil {
 		now = time.Now
 	}
+	accepted = slices.Clone(accepted)
+	for i := range accepted {
+		accepted[i].recorder, _ = accepted[i].Verifier.(recorder)
+	}
 	return &Guard{
-		accepted: slices.Clone(accepted),
+		accepted: accepted,
 		audience: slices.Clone(cfg.Audience),
 		scopes:   slices.Clone(cfg.Scopes),
 		roles:    slices.Clone(cfg.Roles),
@@ -185,19 +211,30 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 	case foundNone:
 		return g.anonymous(r, st)
 	}
-	by, refusal := g.recognise(r.Context(), st)
+	// The principal stays on the stack: on the heap, the collector would pay for each of
+	// its texts on every request.
+	var p authority.Principal
+	by, refusal := g.recognise(r.Context(), st, &p)
 	if refusal != nil {
 		return refusal
 	}
-	if refusal := g.judge(&st.principal, by.Judged); refusal != nil {
+	if refusal := g.judge(&p, by.Judged); refusal != nil {
 		return refusal
 	}
 	if g.policy != nil {
-		if err := g.policy.judge(&scene{r: r, st: st, principal: &st.principal, guard: g}); err != nil {
-			return g.refusePolicy(err, false)
+		if refusal := g.judgePolicy(r, st, p, false); refusal != nil {
+			return refusal
 		}
 	}
-	g.identify(r.Header, st, by)
+	g.identify(r.Header, st, &p, by)
+	return nil
+}
+
+// judgePolicy holds the policy against a principal of its own, which it keeps.
+func (g *Guard) judgePolicy(r *http.Request, st *Request, p authority.Principal, anonymous bool) *Refusal {
+	if err := g.policy.judge(&scene{r: r, st: st, principal: &p, guard: g}); err != nil {
+		return g.refusePolicy(err, anonymous)
+	}
 	return nil
 }
 
@@ -210,35 +247,35 @@ func (g *Guard) anonymous(r *http.Request, st *Request) *Refusal {
 	}
 	g.removeHeaders(r.Header)
 	if g.policy != nil && !preflight {
-		if err := g.policy.judge(&scene{r: r, st: st, principal: new(authority.Principal), guard: g}); err != nil {
-			return g.refusePolicy(err, true)
-		}
+		return g.judgePolicy(r, st, authority.Principal{}, true)
 	}
 	return nil
 }
 
 // recognise finds out whose the credential is, unless an earlier guard knows it
 // from an issuer that this one accepts too. It returns who vouched.
-func (g *Guard) recognise(ctx context.Context, st *Request) (*Accepted, *Refusal) {
-	if st.known {
+func (g *Guard) recognise(ctx context.Context, st *Request, p *authority.Principal) (*Accepted, *Refusal) {
+	if known, ok := st.Principal(); ok {
 		for i := range g.accepted {
-			if g.accepted[i].Name == st.source {
+			if g.accepted[i].Name == st.by.Name {
+				*p = *known
 				return &g.accepted[i], nil
 			}
 		}
 	}
+	st.forget()
+	now := g.now()
 	var unavailable, invalid error
 	for i := range g.accepted {
 		a := &g.accepted[i]
-		// Straight into the Request: a Principal is large, and copied once that way.
-		st.known = false
+		var record string
 		var err error
-		st.principal, err = a.Verifier.Verify(ctx, st.credential)
+		*p, record, err = a.verify(ctx, st.credential, now)
 		if err == nil {
-			err = a.fault(&st.principal, g.now)
+			err = a.fault(p, now)
 		}
 		if err == nil {
-			st.source, st.known = a.Name, true
+			st.know(a, p, record)
 			return a, nil
 		}
 		if authority.KindOf(err) != authority.TokenInvalid {
@@ -247,7 +284,6 @@ func (g *Guard) recognise(ctx context.Context, st *Request) (*Accepted, *Refusal
 			invalid = err
 		}
 	}
-	st.principal = authority.Principal{}
 	if unavailable != nil {
 		return nil, refuseUnavailable(ctx, unavailable)
 	}
@@ -260,14 +296,14 @@ func (g *Guard) recognise(ctx context.Context, st *Request) (*Accepted, *Refusal
 
 // fault reports why a guard cannot take what a verifier vouched for. A verifier
 // that keeps its contract never gets here with an expired token or another's.
-func (a *Accepted) fault(p *authority.Principal, now authority.Clock) error {
+func (a *Accepted) fault(p *authority.Principal, now time.Time) error {
 	public := ""
 	switch {
 	case p.Kind != authority.KindAccess && p.Kind != authority.KindPersonal:
 		public = "the token is not for use at a resource"
 	case a.Issuer != "" && p.Issuer != a.Issuer:
 		public = "the token is another issuer's"
-	case p.Expires <= 0 || now().Unix() > p.Expires+int64(leeway/time.Second):
+	case p.Expires <= 0 || now.Unix() > p.Expires+int64(leeway/time.Second):
 		public = "the token has expired"
 	default:
 		return nil

@@ -159,7 +159,7 @@ func (g *Guard) removeHeaders(h http.Header) {
 
 // identify sets the guard's identity headers in place of an earlier guard's. A
 // header whose claim has no value is removed, whoever put it there.
-func (g *Guard) identify(h http.Header, st *Request, by *Accepted) {
+func (g *Guard) identify(h http.Header, st *Request, p *authority.Principal, by *Accepted) {
 	values := st.values[:]
 	if st.setBy != nil || len(g.fields) > len(values) {
 		// The earlier headers may still be referred to: their backing is not reused.
@@ -174,7 +174,7 @@ func (g *Guard) identify(h http.Header, st *Request, by *Accepted) {
 	}
 	for i := range g.fields {
 		name := g.fields[i].name
-		value := g.fields[i].value(&st.principal, source)
+		value := g.fields[i].value(p, source)
 		if value == "" {
 			delete(h, name)
 			continue

@@ -22,15 +22,17 @@ type Request struct {
 	stripped bool
 	arrived  bool // the target was judged as it came
 	sought   bool // the Authorization field was read
-	known    bool // principal is set and no guard has refused since
+	known    bool // by is set and no guard has refused since
 	found    found
 
 	credential    string
 	authorization string // the field the credential came in
 	came          string // why the target was ambiguous as it came, before any rewrite
 	judged        string // the RequestURI that was judged as it came
-	source        string // Accepted.Name of the verifier that vouched
-	principal     authority.Principal
+
+	by     *Accepted            // who vouched
+	record string               // what by recalls the principal from; empty: whole is there
+	whole  *authority.Principal // the principal, once somebody asked for it
 
 	setBy  *Guard    // whose identity headers stand
 	values [4]string // backing of the headers: a preset has four
@@ -42,8 +44,27 @@ func (st *Request) Principal() (*authority.Principal, bool) {
 	if st == nil || !st.known {
 		return nil, false
 	}
-	return &st.principal, true
+	if st.whole == nil {
+		p, ok := st.by.recorder.Recall(st.record)
+		if !ok {
+			return nil, false
+		}
+		st.whole = &p
+	}
+	return st.whole, true
 }
+
+// know keeps whom a guard recognised, by the record if there is one.
+func (st *Request) know(by *Accepted, p *authority.Principal, record string) {
+	st.known, st.by, st.record = true, by, record
+	if record == "" {
+		whole := *p
+		st.whole = &whole
+	}
+}
+
+// forget makes the request anonymous again.
+func (st *Request) forget() { st.known, st.by, st.record, st.whole = false, nil, "", nil }
 
 // Stripped reports whether the request was stripped, and its target judged, before.
 func (st *Request) Stripped() bool { return st.stripped }
@@ -89,9 +110,7 @@ func (st *Request) unset(h http.Header) {
 // withdraw makes the request anonymous again.
 func (st *Request) withdraw(h http.Header) {
 	st.unset(h)
-	if st.known {
-		st.known, st.source, st.principal = false, "", authority.Principal{}
-	}
+	st.forget()
 }
 
 const redacted = "guard.Request(redacted)"

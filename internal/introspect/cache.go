@@ -210,9 +210,12 @@ type instant struct {
 	age  time.Duration // monotonic, since the cache was made; judges the life of verdicts
 }
 
-func (c *Cache) now() instant {
+func (c *Cache) now() instant { return c.instantOf(time.Now()) }
+
+// instantOf is the instant of a time that was read just now; a cache with a clock of its
+// own goes by that.
+func (c *Cache) instantOf(t time.Time) instant {
 	if c.clock == nil {
-		t := time.Now()
 		return instant{t.Unix(), t.Sub(c.start)}
 	}
 	return instant{c.clock().Unix(), c.elapsed()}

@@ -43,46 +43,27 @@ const (
 	fieldCount
 )
 
-func texts(p *authority.Principal) [fieldCount]string {
-	return [fieldCount]string{
-		fieldSource:   p.Source,
-		fieldRealm:    p.Realm,
-		fieldIssuer:   p.Issuer,
-		fieldSubject:  p.Subject,
-		fieldAccount:  p.Account,
-		fieldClient:   p.Client,
-		fieldUsername: p.Username,
-		fieldName:     p.Name,
-		fieldEmail:    p.Email,
-		fieldSession:  p.Session,
-		fieldTokenID:  p.TokenID,
-		fieldKeyID:    p.KeyID,
-		fieldKind:     string(p.Kind),
-		fieldScopes:   string(p.Scopes),
-		fieldRoles:    string(p.Roles),
-		fieldAudience: string(p.Audience),
-		fieldClaims:   string(p.Claims),
+// places are the text fields of a principal in the order in which they are packed.
+func places(p *authority.Principal) [fieldCount]*string {
+	return [fieldCount]*string{
+		fieldSource:   &p.Source,
+		fieldRealm:    &p.Realm,
+		fieldIssuer:   &p.Issuer,
+		fieldSubject:  &p.Subject,
+		fieldAccount:  &p.Account,
+		fieldClient:   &p.Client,
+		fieldUsername: &p.Username,
+		fieldName:     &p.Name,
+		fieldEmail:    &p.Email,
+		fieldSession:  &p.Session,
+		fieldTokenID:  &p.TokenID,
+		fieldKeyID:    &p.KeyID,
+		fieldKind:     (*string)(&p.Kind),
+		fieldScopes:   (*string)(&p.Scopes),
+		fieldRoles:    (*string)(&p.Roles),
+		fieldAudience: (*string)(&p.Audience),
+		fieldClaims:   (*string)(&p.Claims),
 	}
-}
-
-func setTexts(p *authority.Principal, t *[fieldCount]string) {
-	p.Source = t[fieldSource]
-	p.Realm = t[fieldRealm]
-	p.Issuer = t[fieldIssuer]
-	p.Subject = t[fieldSubject]
-	p.Account = t[fieldAccount]
-	p.Client = t[fieldClient]
-	p.Username = t[fieldUsername]
-	p.Name = t[fieldName]
-	p.Email = t[fieldEmail]
-	p.Session = t[fieldSession]
-	p.TokenID = t[fieldTokenID]
-	p.KeyID = t[fieldKeyID]
-	p.Kind = authority.TokenKind(t[fieldKind])
-	p.Scopes = authority.List(t[fieldScopes])
-	p.Roles = authority.List(t[fieldRoles])
-	p.Audience = authority.List(t[fieldAudience])
-	p.Claims = authority.List(t[fieldClaims])
 }
 
 // shared tells the fields that many tokens have alike and that go through the
@@ -99,7 +80,10 @@ func shared(field int) bool {
 // a code for each text field and the texts. It answers false if the block gets too
 // big.
 func appendPrincipal(b []byte, w *words, p *authority.Principal) ([]byte, bool) {
-	fields := texts(p)
+	var fields [fieldCount]string
+	for i, place := range places(p) {
+		fields[i] = *place
+	}
 	size := headSize + fieldCount*binary.MaxVarintLen32
 	for _, f := range fields {
 		if size += len(f); len(f) > maxBlock || size > maxBlock {
@@ -164,7 +148,7 @@ func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
 		return false
 	}
 	known := w.all()
-	var fields [fieldCount]string
+	fields := places(p)
 	for i := range fields {
 		if at >= end {
 			return false
@@ -182,17 +166,16 @@ func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
 			if n > uint64(tail-text) {
 				return false
 			}
-			fields[i] = block[text : text+int(n)]
+			*fields[i] = block[text : text+int(n)]
 			text += int(n)
 		case n < uint64(i):
-			fields[i] = fields[n] //nolint:gosec // G602: n < i, which ranges over fields
+			*fields[i] = *fields[n] //nolint:gosec // G602: n < i, which ranges over fields
 		case n >= fieldCount && n-fieldCount < uint64(len(known)):
-			fields[i] = known[n-fieldCount]
+			*fields[i] = known[n-fieldCount]
 		default:
 			return false
 		}
 	}
-	setTexts(p, &fields)
 	return at == end && text == tail
 }
 

@@ -38,31 +38,44 @@ func (c *Cache) Verifier(id secret.Digest, covered authority.Verifier) *Verifier
 
 // Verify returns the facts of an active credential, from the cache or by a lookup
 // that all who ask at the time share. Errors: TokenInvalid, Unavailable, Internal.
-//
-// The result has a name so that a hit is unpacked straight into the caller's.
-func (v *Verifier) Verify(ctx context.Context, credential string) (p authority.Principal, _ error) {
+func (v *Verifier) Verify(ctx context.Context, credential string) (authority.Principal, error) {
+	p, _, err := v.VerifyRecorded(ctx, credential, time.Now())
+	return p, err
+}
+
+// VerifyRecorded is Verify at a time that was read just now. What comes from the cache
+// has a record, from which Recall makes the same facts; the record stays good when the
+// cache has forgotten them.
+func (v *Verifier) VerifyRecorded(ctx context.Context, credential string, at time.Time) (p authority.Principal, record string, _ error) {
 	c := v.cache
 	if len(credential) > maxCredential {
-		return authority.Principal{}, &authority.Error{
+		return authority.Principal{}, "", &authority.Error{
 			Kind: authority.TokenInvalid, Op: opVerify, Public: "the token is too long",
 		}
 	}
 	d := v.digest(credential)
-	key, now, table := c.key(d), c.now(), c.front.Load()
-	if c.open(table.get(key), &d, now, &p) == alive {
+	key, now, table := c.key(d), c.instantOf(at), c.front.Load()
+	if block := table.get(key); c.open(block, &d, now, &p) == alive {
 		if c.counts.hit(&d)%frontTell == 0 {
 			c.good.Get(key)
 		}
-		return p, nil
+		return p, block, nil
 	}
 	found := absent
 	if block, ok := c.good.Get(key); ok {
 		if found = c.open(block, &d, now, &p); found == alive {
 			table.offer(key, c.counts.hit(&d), block)
-			return p, nil
+			return p, block, nil
 		}
 	}
-	return v.miss(ctx, credential, d, found == dead)
+	p, err := v.miss(ctx, credential, d, found == dead)
+	return p, "", err
+}
+
+// Recall returns the facts of a record, false if it is none.
+func (v *Verifier) Recall(record string) (p authority.Principal, ok bool) {
+	ok = unpackPrincipal(record, &v.cache.words, &p)
+	return p, ok
 }
 
 // miss answers when no verdict "active" can be used. died: there was one, and

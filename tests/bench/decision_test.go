@@ -80,22 +80,27 @@ func (d *decision) decide(i int) *guard.Refusal {
 
 var accept = []string{"*/*"}
 
-// BenchmarkDecision is a whole decision on a hit, by length of token and number of
-// cached verdicts.
+// oneHeader is an identity map with one header.
+var oneHeader = config.Guard{Identity: config.Identity{Headers: []config.IdentityHeader{{Name: "X-Auth-Subject", Claim: "sub"}}}}
+
+// BenchmarkDecision is a whole decision on a hit, by number of identity headers, length
+// of token and number of cached verdicts.
 func BenchmarkDecision(b *testing.B) {
-	for _, length := range []int{36, 900} {
-		for _, entries := range []int{1, 1000, 100_000} {
-			b.Run(fmt.Sprintf("token=%dB/cached=%d", length, entries), func(b *testing.B) {
-				d := newDecision(b, length, entries, config.Guard{})
-				b.ReportAllocs()
-				i := 0
-				for b.Loop() {
-					if d.decide(i) != nil {
-						b.Fatal("refused")
+	for name, rule := range map[string]config.Guard{"one": oneHeader, "preset": {}} {
+		for _, length := range []int{36, 900} {
+			for _, entries := range []int{1, 1000, 100_000} {
+				b.Run(fmt.Sprintf("headers=%s/token=%dB/cached=%d", name, length, entries), func(b *testing.B) {
+					d := newDecision(b, length, entries, rule)
+					b.ReportAllocs()
+					i := 0
+					for b.Loop() {
+						if d.decide(i) != nil {
+							b.Fatal("refused")
+						}
+						i += 7919 // a prime: not in the order in which they were put there
 					}
-					i += 7919 // a prime: not in the order in which they were put there
-				}
-			})
+				})
+			}
 		}
 	}
 }
@@ -104,7 +109,7 @@ func BenchmarkDecision(b *testing.B) {
 // test's own request (the state of the guards, the header field).
 func TestAllocationsOfADecision(t *testing.T) {
 	for _, length := range []int{36, 900} {
-		d := newDecision(t, length, 100, config.Guard{Identity: config.Identity{Headers: []config.IdentityHeader{{Name: "X-Auth-Subject", Claim: "sub"}}}})
+		d := newDecision(t, length, 100, oneHeader)
 		i := 0
 		got := testing.AllocsPerRun(1000, func() {
 			if d.decide(i) != nil {
