@@ -29,6 +29,7 @@ type answer struct {
 	keeps  http.Header // identity headers that stood there before the app was asked; mostly nil
 	cleans bool        // what is asked now stands behind a guard, or beside one
 	wrote  bool
+	sent   int // fields that were written; more of them later are trailers
 }
 
 // requestVar is Caddy's variable in which a request's handlers find what they share,
@@ -156,6 +157,7 @@ func (a *answer) WriteHeader(status int) {
 			a.clean()
 		}
 		a.wrote = status >= http.StatusOK || status == http.StatusSwitchingProtocols
+		a.sent = len(a.Header())
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -180,6 +182,34 @@ func (a *answer) FlushError() error {
 
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// ended sees to an answer once the handlers have: it takes out of the trailers what clean
+// takes out of the header. They stand among the header's fields by now, where the server finds those that were announced before
+// and those with a prefix (http.TrailerPrefix).
+func ended(w http.ResponseWriter) {
+	var a *answer
+	switch known := w.(type) {
+	case *exchange:
+		a = &known.answer
+	case *answer:
+		a = known
+	default:
+		return
+	}
+	if !a.wrote {
+		a.clean() // the server writes the header after the last handler
+		return
+	}
+	h := a.Header()
+	if len(h) <= a.sent && len(h["Trailer"]) == 0 {
+		return
+	}
+	for name := range h {
+		if field := strings.TrimPrefix(name, http.TrailerPrefix); a.names.Has(field) || field == "Set-Cookie" {
+			delete(h, name)
+		}
+	}
+}
 
 func (a *answer) begin() {
 	if !a.wrote {

@@ -52,7 +52,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	showUser(r, st)
 	guard.StripCookies(r.Header)
-	return next.ServeHTTP(g.app.answerTo(w), r)
+	w = g.app.answerTo(w)
+	err = next.ServeHTTP(w, r)
+	ended(w)
+	return err
 }
 
 func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error) {

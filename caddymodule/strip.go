@@ -70,12 +70,15 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		maps.Copy(w.Header(), refusal.Header)
 		return caddyhttp.Error(refusal.Status, refusal.Err)
 	}
-	if !s.first {
-		// Beside the guard, after the endpoints: they read and set our own cookies.
-		guard.StripCookies(r.Header)
-		handed = s.app.answerTo(handed)
+	if s.first {
+		return next.ServeHTTP(handed, r)
 	}
-	return next.ServeHTTP(handed, r)
+	// Beside the guard, after the endpoints: they read and set our own cookies.
+	guard.StripCookies(r.Header)
+	handed = s.app.answerTo(handed)
+	err := next.ServeHTTP(handed, r)
+	ended(handed)
+	return err
 }
 
 // strip strips a request and judges its target as it came. Where a site has no host, a

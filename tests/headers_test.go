@@ -138,6 +138,50 @@ func judgeAnswer(t *testing.T, header map[string][]string) {
 	}
 }
 
+// Attack 16, at the end of an answer: an app that says who the caller is in its trailers,
+// announced or not, on a guarded path and an open one, is not heard either. Its other
+// trailers arrive.
+func TestNoIdentityInTrailers(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("announced") {
+			w.Header()["Trailer"] = []string{"Remote-User, X-Digest, Set-Cookie"}
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 4096))
+		_ = http.NewResponseController(w).Flush()
+		for name, value := range map[string]string{"Remote-User": "admin", "remote_groups": "admin", "Set-Cookie": "gatehouse-login-x=s", "X-Digest": "1"} {
+			w.Header()[http.TrailerPrefix+name] = []string{value}
+			if r.URL.Query().Has("announced") {
+				w.Header()[name] = []string{value}
+			}
+		}
+	}))
+	t.Cleanup(backend.Close)
+	u := &pathUpstream{name: "trailers", addr: strings.TrimPrefix(backend.URL, "http://")}
+	s, sites := pathSites(t, identitySite, []*pathUpstream{u}, "")
+	token := s.token(appCredentials)
+	for _, path := range []string{"/admin/x", "/admin/x?announced", "/public/x", "/public/x?announced"} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+sites["identity/trailers"]+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(a.Body)
+		_ = a.Body.Close()
+		if a.StatusCode != 200 || err != nil || len(body) != 4096 || a.Trailer.Get("X-Digest") != "1" {
+			t.Errorf("%s: %d, %d bytes, %v, the trailers %v", path, a.StatusCode, len(body), err, a.Trailer)
+		}
+		for name, values := range a.Trailer {
+			if len(values) > 0 && name != "X-Digest" {
+				t.Errorf("%s: the client gets the trailer %s: %q", path, name, values)
+			}
+		}
+	}
+}
+
 // Attack 16, the other side: what the operator says of the caller in an answer stays,
 // and so do the cookies of the gateway's own endpoints on the same site.
 func TestTheOperatorMayAnswerIdentity(t *testing.T) {
