@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -33,8 +32,8 @@ func peers() []*peer {
 
 func main() {
 	workloads := flag.String("w", "W1,W2,W3,W4", "workloads: W1 one hot opaque token, W2 1,000 RS256 JWTs, W3 100,000 ES256 JWTs, W4 1,000 opaque tokens")
-	rounds := flag.Int("rounds", 5, "rounds of each workload")
-	secs := flag.Float64("secs", 1, "seconds of each measurement")
+	rounds := flag.Int("rounds", 100, "rounds of each workload")
+	secs := flag.Float64("secs", 0.1, "seconds of each measurement: many short ones, since a machine's speed drifts")
 	connections := flag.Int("c", 32, "connections at once")
 	profileTo := flag.String("profile", "", "instead of measuring, write a CPU profile of the guarded path to this file")
 	flag.Parse()
@@ -68,8 +67,8 @@ func run(ctx context.Context, workloads []string, rounds int, length time.Durati
 	if profileTo != "" {
 		return profile(ctx, dir, profileTo, world, length, connections)
 	}
-	show("| workload | peer | CPU µs/request | ratio to bare (range) | peak MiB | requests/s |")
-	show("|---|---|---|---|---|---|")
+	show("| workload | peer | CPU µs/request | lower quartile | ratio to bare (quartiles) | peak MiB | requests/s |")
+	show("|---|---|---|---|---|---|---|")
 	for _, w := range workloads {
 		if err := measure(ctx, dir, world, w, rounds, length, connections); err != nil {
 			return fmt.Errorf("%s: %w", w, err)
@@ -106,8 +105,12 @@ func measure(ctx context.Context, dir string, world *world, workload string, rou
 	}
 	results := make([][]measured, len(all))
 	for round := range rounds {
-		note("%s: round %d of %d", workload, round+1, rounds)
-		for i, p := range all {
+		if round%10 == 0 {
+			note("%s: round %d of %d", workload, round+1, rounds)
+		}
+		for n := range all {
+			i := (n + round) % len(all) // none has always the same one before it
+			p := all[i]
 			m, err := p.server.load(ctx, path, tokens, length, connections)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
@@ -120,15 +123,16 @@ func measure(ctx context.Context, dir string, world *world, workload string, rou
 		for round, m := range results[i] {
 			cpu, rate, ratio = append(cpu, m.cpu*1e6), append(rate, m.rate), append(ratio, m.cpu/results[0][round].cpu)
 		}
-		show("| %s | %s | %.1f | %.3f (%.3f-%.3f) | %d | %.0f |", workload, p.name,
-			median(cpu), median(ratio), slices.Min(ratio), slices.Max(ratio), p.server.peak()>>20, median(rate))
+		show("| %s | %s | %.1f | %.1f | %.3f (%.3f-%.3f) | %d | %.0f |", workload, p.name,
+			quantile(cpu, 2), quantile(cpu, 1), quantile(ratio, 2), quantile(ratio, 1), quantile(ratio, 3), p.server.peak()>>20, quantile(rate, 2))
 	}
 	return nil
 }
 
-func median[T cmp.Ordered](values []T) T {
+// quantile returns the value that n quarters of the values are below.
+func quantile(values []float64, n int) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return sorted[n*(len(sorted)-1)/4]
 }
 
 // show prints a line of the table.

@@ -21,6 +21,9 @@ type process struct {
 	cmd     *exec.Cmd
 	address string
 	admin   string // of Caddy; empty where it is off
+
+	client *http.Client // keeps its connections from one measurement to the next
+	next   atomic.Int64 // the token whose turn it is, also from one to the next
 }
 
 func (p *process) stop() {
@@ -72,7 +75,8 @@ func (p *process) get(ctx context.Context, client *http.Client, path, token stri
 
 // once sends every token once, and a bad one that must be refused by who guards.
 func (p *process) once(ctx context.Context, path string, tokens []string) error {
-	_, err := p.drive(ctx, path, tokens, 32, func(n int64) bool { return n <= int64(len(tokens)) })
+	var sent atomic.Int64
+	_, err := p.drive(ctx, path, tokens, 32, func() bool { return sent.Add(1) <= int64(len(tokens)) })
 	return err
 }
 
@@ -83,7 +87,7 @@ func (p *process) load(ctx context.Context, path string, tokens []string, length
 	if err != nil {
 		return measured{}, err
 	}
-	n, err := p.drive(ctx, path, tokens, connections, func(int64) bool { return time.Now().Before(end) })
+	n, err := p.drive(ctx, path, tokens, connections, func() bool { return time.Now().Before(end) })
 	if err != nil {
 		return measured{}, err
 	}
@@ -91,16 +95,17 @@ func (p *process) load(ctx context.Context, path string, tokens []string, length
 	return measured{cpu: (after - before).Seconds() / float64(n), rate: float64(n) / length.Seconds()}, err
 }
 
-func (p *process) drive(ctx context.Context, path string, tokens []string, connections int, more func(n int64) bool) (int64, error) {
-	client := newClient(connections)
-	defer client.CloseIdleConnections()
-	var next, done atomic.Int64
+func (p *process) drive(ctx context.Context, path string, tokens []string, connections int, more func() bool) (int64, error) {
+	if p.client == nil {
+		p.client = newClient(connections)
+	}
+	var done atomic.Int64
 	failed := make(chan error, connections)
 	var group sync.WaitGroup
 	for range connections {
 		group.Go(func() {
-			for n := next.Add(1); more(n); n = next.Add(1) {
-				if err := p.get(ctx, client, path, tokens[n%int64(len(tokens))]); err != nil {
+			for more() {
+				if err := p.get(ctx, p.client, path, tokens[p.next.Add(1)%int64(len(tokens))]); err != nil {
 					failed <- err
 					return
 				}
