@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -17,6 +19,19 @@ import (
 type exchange struct {
 	answer
 	request guard.Request
+	of      *url.URL // whose request it is: handlers may change what this points to
+}
+
+// Format tells nothing: the request holds a credential.
+func (*exchange) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "exchange(redacted)") }
+
+// exchangeIn returns the exchange that is the writer, nil if there is none of this
+// request: a handler may have begun another request with its writer.
+func exchangeIn(w http.ResponseWriter, r *http.Request) *exchange {
+	if x, ok := w.(*exchange); ok && x.of == r.URL {
+		return x
+	}
+	return nil
 }
 
 // answer keeps what only the gateway may say out of the answers of what stands behind
@@ -29,7 +44,6 @@ type answer struct {
 	keeps  http.Header // identity headers that stood there before the app was asked; mostly nil
 	cleans bool        // what is asked now stands behind a guard, or beside one
 	wrote  bool
-	sent   int // fields that were written; more of them later are trailers
 }
 
 // requestVar is Caddy's variable in which a request's handlers find what they share,
@@ -39,14 +53,14 @@ const requestVar = "gatehouse.request"
 // exchangeOf returns what our handlers share about this request, and the writer to
 // hand on.
 func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *guard.Request) {
-	if x, ok := w.(*exchange); ok {
+	if x := exchangeIn(w, r); x != nil {
 		return x, &x.request
 	}
 	vars, caddys := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if st, ok := vars[requestVar].(*guard.Request); ok {
 		return w, st
 	}
-	x := &exchange{answer: answer{ResponseWriter: w, names: a.identityNames()}}
+	x := &exchange{answer: answer{ResponseWriter: w, names: a.identityNames()}, of: r.URL}
 	x.request.ClientIP = clientIP
 	if caddys { // otherwise no request of Caddy's: nobody shares it
 		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing
@@ -61,30 +75,35 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
-// answerTo looks after the answer of what comes next.
-func (a *App) answerTo(w http.ResponseWriter) http.ResponseWriter {
+// answerTo looks after the answer of what comes next. Whoever is told that it is his
+// calls ended afterwards; otherwise somebody further out does.
+func (a *App) answerTo(w http.ResponseWriter) (to http.ResponseWriter, own *answer) {
 	switch known := w.(type) {
 	case *exchange:
-		known.look()
+		to, own = w, &known.answer
 	case *answer:
+		to, own = w, known
 	default:
-		own := &answer{ResponseWriter: w, names: a.identityNames()}
-		own.look()
-		return own
+		own = &answer{ResponseWriter: w, names: a.identityNames()}
+		to = own
 	}
-	return w
+	if own.cleans {
+		return to, nil
+	}
+	own.look()
+	return to, own
 }
 
 // look has the answer cleaned from now on, of all but what stands there already.
 func (a *answer) look() {
-	if a.cleans {
-		return
+	a.cleans, a.keeps = true, nil
+	if h := a.Header(); !onlyServers(h) {
+		a.keep(h)
 	}
-	a.cleans = true
-	h := a.Header()
-	if onlyServers(h) {
-		return
-	}
+}
+
+// keep remembers the identity headers that stand there.
+func (a *answer) keep(h http.Header) {
 	for name, values := range h {
 		if a.names.Has(name) {
 			if a.keeps == nil {
@@ -152,14 +171,23 @@ func cleanCookies(h http.Header, values []string) {
 
 // WriteHeader writes the header, cleaned; an informational one may come before it.
 func (a *answer) WriteHeader(status int) {
-	if !a.wrote {
-		if a.cleans {
-			a.clean()
-		}
-		a.wrote = status >= http.StatusOK || status == http.StatusSwitchingProtocols
-		a.sent = len(a.Header())
+	if a.wrote || !a.cleans {
+		a.wrote = a.wrote || final(status)
+		a.ResponseWriter.WriteHeader(status)
+		return
 	}
+	a.clean()
+	a.wrote = final(status)
+	h := a.Header()
+	n := len(h)
 	a.ResponseWriter.WriteHeader(status)
+	if len(h) != n {
+		a.keep(h) // an operator's handler in front of the guard has had its say just now
+	}
+}
+
+func final(status int) bool {
+	return status >= http.StatusOK || status == http.StatusSwitchingProtocols
 }
 
 // Write writes to the body, after the header.
@@ -183,32 +211,30 @@ func (a *answer) FlushError() error {
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// ended sees to an answer once the handlers have: it takes out of the trailers what clean
-// takes out of the header. They stand among the header's fields by now, where the server finds those that were announced before
-// and those with a prefix (http.TrailerPrefix).
-func ended(w http.ResponseWriter) {
-	var a *answer
-	switch known := w.(type) {
-	case *exchange:
-		a = &known.answer
-	case *answer:
-		a = known
-	default:
+// ended sees to an answer once its handlers have: to a header that is still to be
+// written, by the server or by somebody who held it back, and to the trailers. These
+// stand among the header's fields by now, where the server finds those that were
+// announced and those with a prefix (http.TrailerPrefix).
+func (a *answer) ended() {
+	if a == nil {
 		return
 	}
-	if !a.wrote {
-		a.clean() // the server writes the header after the last handler
-		return
-	}
+	a.clean()
 	h := a.Header()
-	if len(h) <= a.sent && len(h["Trailer"]) == 0 {
-		return
-	}
 	for name := range h {
-		if field := strings.TrimPrefix(name, http.TrailerPrefix); a.names.Has(field) || field == "Set-Cookie" {
+		if field, ok := strings.CutPrefix(name, http.TrailerPrefix); ok && (a.names.Has(field) || strings.EqualFold(field, "Set-Cookie")) {
 			delete(h, name)
 		}
 	}
+	a.cleans = false
+}
+
+// Push is HTTP/2's server push, where there is such a thing.
+func (a *answer) Push(target string, options *http.PushOptions) error {
+	if pusher, ok := a.ResponseWriter.(http.Pusher); ok {
+		return pusher.Push(target, options)
+	}
+	return http.ErrNotSupported
 }
 
 func (a *answer) begin() {
@@ -217,4 +243,7 @@ func (a *answer) begin() {
 	}
 }
 
-var _ io.ReaderFrom = (*answer)(nil)
+var (
+	_ io.ReaderFrom = (*answer)(nil)
+	_ http.Pusher   = (*answer)(nil)
+)

@@ -52,9 +52,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	showUser(r, st)
 	guard.StripCookies(r.Header)
-	w = g.app.answerTo(w)
+	w, own := g.app.answerTo(w)
 	err = next.ServeHTTP(w, r)
-	ended(w)
+	own.ended()
 	return err
 }
 

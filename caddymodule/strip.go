@@ -52,7 +52,7 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if at == nil {
 		return next.ServeHTTP(w, r)
 	}
-	if x, ok := w.(*exchange); ok && x.cleans && !s.first {
+	if x := exchangeIn(w, r); x != nil && x.cleans && !s.first {
 		return next.ServeHTTP(w, r) // a guard has done all of this
 	}
 	handed, st := s.app.exchangeOf(w, r)
@@ -75,9 +75,9 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	// Beside the guard, after the endpoints: they read and set our own cookies.
 	guard.StripCookies(r.Header)
-	handed = s.app.answerTo(handed)
+	handed, own := s.app.answerTo(handed)
 	err := next.ServeHTTP(handed, r)
-	ended(handed)
+	own.ended()
 	return err
 }
 

@@ -32,7 +32,7 @@ type Request struct {
 
 	by     *Accepted            // who vouched
 	record string               // what by recalls the principal from; empty: whole is there
-	whole  *authority.Principal // the principal, once somebody asked for it
+	whole  *authority.Principal // the principal, where there is no record
 
 	setBy  *Guard    // whose identity headers stand
 	values [4]string // backing of the headers: a preset has four
@@ -44,14 +44,15 @@ func (st *Request) Principal() (*authority.Principal, bool) {
 	if st == nil || !st.known {
 		return nil, false
 	}
-	if st.whole == nil {
-		p, ok := st.by.recorder.Recall(st.record)
-		if !ok {
-			return nil, false
-		}
-		st.whole = &p
+	if st.whole != nil {
+		return st.whole, true
 	}
-	return st.whole, true
+	// Not kept: whoever asks may do so beside others.
+	p, ok := st.by.recorder.Recall(st.record)
+	if !ok {
+		return nil, false
+	}
+	return &p, true
 }
 
 // know keeps whom a guard recognised, by the record if there is one.

@@ -49,6 +49,7 @@ func TestFrontLengthensNoLife(t *testing.T) {
 		},
 		"a shorter max_ttl": func(c *Cache) { age = 20 * time.Second; c.SetLimits(0, 10*time.Second, 0) },
 		"its age":           func(*Cache) { age = 2 * time.Minute },
+		"a longer max_ttl":  func(c *Cache) { age = 2 * time.Minute; c.SetLimits(0, time.Hour, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, v, issuer := begin(t)

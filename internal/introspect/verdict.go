@@ -22,10 +22,11 @@ const (
 	atExpires  = 48 // Unix seconds, like the next two
 	atIssued   = 56
 	atAuthTime = 64
-	atFlags    = 72
-	atCodes    = 73 // how many bytes of codes
-	atTags     = 74 // how many tags, of two bytes each
-	headSize   = 75
+	atDeadline = 72 // birth and the max_ttl of then: a longer one is for what comes
+	atFlags    = 80
+	atCodes    = 81 // how many bytes of codes
+	atTags     = 82 // how many tags, of two bytes each
+	headSize   = 83
 
 	atNegativeBirth = 32
 	negativeHead    = 40
@@ -57,7 +58,7 @@ func (c *Cache) open(block string, d *secret.Digest, now instant, p *authority.P
 		return absent // another credential with the same 64 bits
 	}
 	age := now.age - time.Duration(load64(block[atBirth:]))
-	if age >= time.Duration(c.maxTTL.Load()) || now.unix >= int64(load64(block[atExpires:])) {
+	if age >= time.Duration(c.maxTTL.Load()) || now.age >= time.Duration(load64(block[atDeadline:])) || now.unix >= int64(load64(block[atExpires:])) {
 		return absent
 	}
 	number := load64(block[atNumber:])
@@ -144,6 +145,7 @@ func (c *Cache) pack(f *flight) (string, bool) {
 	copy(b, f.digest[:])
 	binary.LittleEndian.PutUint64(b[atNumber:], f.number)
 	binary.LittleEndian.PutUint64(b[atBirth:], uint64(f.birth))
+	binary.LittleEndian.PutUint64(b[atDeadline:], uint64(f.birth)+uint64(c.maxTTL.Load()))
 	b, ok := appendPrincipal(b, &c.words, &f.principal)
 	tags := f.principal.Tags()
 	if !ok || len(tags) > maxTags {
