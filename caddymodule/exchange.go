@@ -129,43 +129,24 @@ func onlyServers(h http.Header) bool {
 	return n == 0
 }
 
-// clean takes out what the app has no business to say.
+// clean takes out what the app has no business to say, of its trailers too: those that
+// were not announced stand among the header's fields with a prefix.
 func (a *answer) clean() {
 	h := a.Header()
-	for name, values := range h {
+	for name := range h {
+		field, trailer := strings.CutPrefix(name, http.TrailerPrefix)
 		switch {
 		case name == "Set-Cookie":
-			cleanCookies(h, values)
-		case a.names.Has(name):
+			guard.StripSetCookies(h)
+		case trailer && strings.EqualFold(field, "Set-Cookie"):
+			delete(h, name)
+		case a.names.Has(field):
 			if kept, ok := a.keeps[name]; ok {
 				h[name] = kept
 			} else {
 				delete(h, name)
 			}
 		}
-	}
-}
-
-// cleanCookies drops our own cookies, whose names start with "gatehouse-" or with
-// that after the prefix of RFC 6265bis §4.1.3.
-func cleanCookies(h http.Header, values []string) {
-	var kept []string
-	for i, v := range values {
-		name, _, _ := strings.Cut(v, "=")
-		if guard.OwnCookie(name) {
-			if kept == nil {
-				kept = append(make([]string, 0, len(values)), values[:i]...)
-			}
-		} else if kept != nil {
-			kept = append(kept, v)
-		}
-	}
-	switch {
-	case kept == nil:
-	case len(kept) == 0:
-		delete(h, "Set-Cookie")
-	default:
-		h["Set-Cookie"] = kept
 	}
 }
 
@@ -212,21 +193,13 @@ func (a *answer) FlushError() error {
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // ended sees to an answer once its handlers have: to a header that is still to be
-// written, by the server or by somebody who held it back, and to the trailers. These
-// stand among the header's fields by now, where the server finds those that were
-// announced and those with a prefix (http.TrailerPrefix).
+// written, by the server or by somebody who held it back, and to the trailers, which
+// have come by now.
 func (a *answer) ended() {
-	if a == nil {
-		return
+	if a != nil {
+		a.clean()
+		a.cleans = false
 	}
-	a.clean()
-	h := a.Header()
-	for name := range h {
-		if field, ok := strings.CutPrefix(name, http.TrailerPrefix); ok && (a.names.Has(field) || strings.EqualFold(field, "Set-Cookie")) {
-			delete(h, name)
-		}
-	}
-	a.cleans = false
 }
 
 // Push is HTTP/2's server push, where there is such a thing.

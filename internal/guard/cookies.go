@@ -23,14 +23,28 @@ func OwnCookie(name string) bool {
 
 // StripCookies takes the gateway's own cookies off a request that goes on to an app,
 // and leaves every other byte of the Cookie fields as it came.
-func StripCookies(h http.Header) {
-	fields, ok := h["Cookie"]
+func StripCookies(h http.Header) { rewriteField(h, "Cookie", withoutOwnCookies) }
+
+// StripSetCookies takes the gateway's own cookies out of an app's answer.
+func StripSetCookies(h http.Header) {
+	rewriteField(h, "Set-Cookie", func(field string) string {
+		if name, _, _ := strings.Cut(field, "="); OwnCookie(name) {
+			return ""
+		}
+		return field
+	})
+}
+
+// rewriteField changes the values of a field, and drops those of which nothing is left.
+// A field that need not change is not touched, nor is anything allocated for it.
+func rewriteField(h http.Header, name string, rewrite func(string) string) {
+	fields, ok := h[name]
 	if !ok {
 		return
 	}
 	var kept []string
 	for i, field := range fields {
-		cleaned := withoutOwnCookies(field)
+		cleaned := rewrite(field)
 		if cleaned != field && kept == nil {
 			kept = append(make([]string, 0, len(fields)), fields[:i]...)
 		}
@@ -41,9 +55,9 @@ func StripCookies(h http.Header) {
 	switch {
 	case kept == nil:
 	case len(kept) == 0:
-		delete(h, "Cookie")
+		delete(h, name)
 	default:
-		h["Cookie"] = kept
+		h[name] = kept
 	}
 }
 

@@ -54,7 +54,7 @@ func (f *front) line(key uint64) *line {
 	if len(f.lines) == 0 {
 		return nil
 	}
-	return &f.lines[key/frontWays&uint64(len(f.lines)-1)]
+	return &f.lines[key&uint64(len(f.lines)-1)]
 }
 
 // get returns the block of a key, "" if it is not here.
@@ -88,7 +88,7 @@ func (f *front) offer(key, hits uint64, block string) {
 		if hits%frontAdmit != 0 {
 			return
 		}
-		at = int(key % frontWays) // the low bits do not choose the line
+		at = int(hits / frontAdmit % frontWays) // each place of a line in turn
 	}
 	l[at].block.Store(&block)
 	l[at].key.Store(key)

@@ -96,13 +96,23 @@ func TestFrontIsBounded(t *testing.T) {
 		t.Error("it took a block that is too big")
 	}
 	for key := range uint64(1000) {
-		f.offer(key, 0, fmt.Sprint("block ", key))
+		f.offer(key, key/4*frontAdmit, fmt.Sprint("block ", key)) // each place of its line in turn
 		if got := f.get(key); got != fmt.Sprint("block ", key) {
 			t.Fatalf("the key %d has %q", key, got)
 		}
 	}
 	if f.get(0) != "" {
 		t.Error("the first of a thousand keys still has its place among sixteen")
+	}
+	// All places of a line are used: the last four of its keys stand there together.
+	ways := newFront(1)
+	for key := uint64(1); key <= 9; key++ {
+		ways.offer(key, key*frontAdmit, "block")
+	}
+	for key := uint64(1); key <= 9; key++ {
+		if stands := ways.get(key) != ""; stands != (key > 9-frontWays) {
+			t.Errorf("the key %d of nine: %v", key, stands)
+		}
 	}
 	none := newFront(0)
 	none.offer(1, 0, "block")
