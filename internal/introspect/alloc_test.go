@@ -14,7 +14,8 @@ import (
 // The race detector makes sync.Pool forget at random, so allocations are counted
 // without it.
 
-func TestHitAllocatesNothing(t *testing.T) {
+// A hit makes one thing: the copy of the verdict.
+func TestAllocationsOfAHit(t *testing.T) {
 	for _, length := range []int{36, 900} {
 		v, from := warm(t, length, 1), newCaller(length)
 		credential := from.credential(0)
@@ -23,8 +24,8 @@ func TestHitAllocatesNothing(t *testing.T) {
 			if _, err := v.Verify(ctx, credential); err != nil {
 				t.Error(err)
 			}
-		}); n != 0 {
-			t.Errorf("%v allocations for a hit with a token of %d bytes, want none", n, length)
+		}); n != 1 {
+			t.Errorf("%v allocations for a hit with a token of %d bytes, want one", n, length)
 		}
 		// A verdict older than an ending that does not concern it costs no more.
 		v.cache.End(authority.Tag{Kind: authority.TagSession, Realm: "other", ID: "one"})
@@ -32,15 +33,15 @@ func TestHitAllocatesNothing(t *testing.T) {
 			if _, err := v.Verify(ctx, credential); err != nil {
 				t.Error(err)
 			}
-		}); n > 1 {
+		}); n > 2 {
 			t.Errorf("%v allocations for a hit after an ending", n)
 		}
 	}
 }
 
-// What max_size bounds is memory, not a sum of guesses: the heap that a hundred
-// thousand verdicts take is what they were said to cost.
-func TestCostIsWhatTheHeapTakes(t *testing.T) {
+// A hundred thousand verdicts take what the cache says they do, and the collector
+// nothing of it.
+func TestVerdictsAreNoGarbage(t *testing.T) {
 	heap := func() int64 {
 		runtime.GC()
 		runtime.GC()
@@ -49,7 +50,6 @@ func TestCostIsWhatTheHeapTakes(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	const n = 100_000
-	before := heap()
 	c := newCache(t, Options{MaxTTL: time.Hour, MaxSize: 128 << 20})
 	v := c.Verifier(idOf("weigh"), verifierFunc(func(_ context.Context, credential string) (authority.Principal, error) {
 		return principalOf(credential[:callerDigits]), nil
@@ -61,14 +61,13 @@ func TestCostIsWhatTheHeapTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	settled(t, c)
-	taken, cost := heap()-empty, c.Stats().Bytes
-	t.Logf("empty %d KiB; %d verdicts: %d B each, said to cost %d B each", (empty-before)>>10, n, taken/n, cost/n)
-	if taken > cost*11/10 {
-		t.Errorf("%d verdicts take %d bytes, said to cost %d", n, taken, cost)
+	grown, taken := heap()-empty, c.Stats().Bytes
+	t.Logf("%d verdicts: the heap grew by %d KiB, the cache takes %d B each", n, grown>>10, taken/n)
+	if grown > 4<<20 { // the index is there
+		t.Errorf("the heap grew by %d KiB", grown>>10)
 	}
-	if taken < cost*6/10 {
-		t.Errorf("%d verdicts take %d bytes but are said to cost %d: room is wasted", n, taken, cost)
+	if taken > n*400 {
+		t.Errorf("a verdict takes %d bytes", taken/n)
 	}
 	runtime.KeepAlive(v)
 }

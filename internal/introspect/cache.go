@@ -2,17 +2,14 @@ package introspect
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/dgraph-io/ristretto/v2"
-
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/introspect/slab"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -27,7 +24,7 @@ const (
 
 // Options bound a Cache. A field that is zero has its default.
 type Options struct {
-	MaxSize       int64           // bytes the verdicts may take, with all that ristretto adds
+	MaxSize       int64           // bytes that the verdicts may take, with all that is kept beside them
 	MaxTTL        time.Duration   // longest life of a verdict, from the start of its lookup
 	NegativeTTL   time.Duration   // life of the verdict "not active"
 	MaxLookups    int             // lookups in flight at a time, per verifier
@@ -35,17 +32,16 @@ type Options struct {
 	Clock         authority.Clock // wall clock that token expiry is judged by
 	Logger        *slog.Logger    // hears of verifiers that panic
 
-	elapsed func() time.Duration       // time since the cache was made; tests hand in their own
-	key     func(secret.Digest) uint64 // ristretto's key of a digest; tests make it collide
+	elapsed func() time.Duration // time since the cache was made; tests hand in their own
 }
 
 // Cache remembers verdicts for any number of verifiers. It is safe for
 // concurrent use.
 type Cache struct {
-	good *ristretto.Cache[uint64, string] // verdicts "active"
-	bad  *ristretto.Cache[uint64, string] // verdicts "not active", apart: a flood of them evicts only them
+	good *slab.Table // verdicts "active"
+	bad  *slab.Table // verdicts "not active", apart: a flood of them evicts only them
 
-	front   atomic.Pointer[front]
+	salt    secret.Digest // goes into every key, so that nobody can choose which keys meet
 	words   words
 	endings *endings
 	flights flights
@@ -57,7 +53,6 @@ type Cache struct {
 	maxLookups    int
 	lookupTimeout time.Duration
 	logger        *slog.Logger
-	key           func(secret.Digest) uint64
 	start         time.Time
 	clock         authority.Clock      // nil: time.Now, read once for both clocks
 	elapsed       func() time.Duration // used with clock
@@ -65,7 +60,6 @@ type Cache struct {
 
 	life context.Context // ends with Close; lookups in flight end with it
 	end  context.CancelFunc
-	gate sync.RWMutex // Close must not run beside a Set: ristretto would send on a closed channel
 }
 
 var _ authority.Endings = (*Cache)(nil)
@@ -76,19 +70,16 @@ func New(o Options) (*Cache, error) {
 		return nil, errors.New("verdict cache: a limit is negative")
 	}
 	c := &Cache{
+		salt:          secret.DigestOf(secret.Token()),
 		maxLookups:    orDefault(o.MaxLookups, DefaultMaxLookups),
 		lookupTimeout: orDefault(o.LookupTimeout, DefaultLookupTimeout),
 		logger:        o.Logger,
-		key:           o.key,
 		start:         time.Now(),
 		clock:         o.Clock,
 		elapsed:       o.elapsed,
 	}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
-	}
-	if c.key == nil {
-		c.key = keyOf
 	}
 	if c.elapsed == nil {
 		c.elapsed = func() time.Duration { return time.Since(c.start) }
@@ -101,19 +92,8 @@ func New(o Options) (*Cache, error) {
 	c.life, c.end = context.WithCancel(context.Background())
 	c.endings = newEndings(func() time.Duration { return c.now().age })
 
-	maxSize := orDefault(o.MaxSize, DefaultMaxSize)
-	c.front.Store(newFront(frontLines(maxSize)))
-	good, bad := split(maxSize)
-	var err error
-	if c.good, err = newPart(good); err != nil {
-		c.end()
-		return nil, fmt.Errorf("verdict cache: %w", err)
-	}
-	if c.bad, err = newPart(bad); err != nil {
-		c.end()
-		c.good.Close()
-		return nil, fmt.Errorf("verdict cache: %w", err)
-	}
+	good, bad := split(orDefault(o.MaxSize, DefaultMaxSize))
+	c.good, c.bad = slab.New(good, maxBlock), slab.New(bad, negativeHead+maxPublic)
 	c.SetLimits(o.MaxSize, o.MaxTTL, o.NegativeTTL)
 	return c, nil
 }
@@ -125,48 +105,21 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 	return v
 }
 
-// Shares of max_size.
-const (
-	tablesShare   = 64       // one part in so many: ristretto's frequency tables, see newPart
-	negativeShare = 16       // one part in so many: verdicts "not active"
-	minPart       = 64 << 10 // bytes; a part smaller than this holds too little to be of use
-	typicalCost   = 512      // bytes of an entry; only the size of the frequency tables hangs on it
-)
+const negativeShare = 16 // one part in so many of max_size: verdicts "not active"
 
 // split divides max_size between the verdicts "active" and "not active".
-func split(maxSize int64) (int64, int64) {
-	bad := max(maxSize/negativeShare, minPart)
-	return max(maxSize-maxSize/tablesShare-frontSize(maxSize)-bad, minPart), bad
+func split(maxSize int64) (good, bad int64) {
+	bad = max(maxSize/negativeShare, slab.MinLimit)
+	return maxSize - bad, bad
 }
-
-// newPart makes a ristretto cache of so many bytes. With two counters for each
-// typical entry its frequency tables take a 64th of that. Each hit updates them at
-// random places, so larger ones, that fall out of the processor's cache, would
-// cost every request more than a better choice of victims is worth.
-func newPart(size int64) (*ristretto.Cache[uint64, string], error) {
-	return ristretto.NewCache(&ristretto.Config[uint64, string]{
-		NumCounters:        max(2*size/typicalCost, 1024),
-		MaxCost:            size,
-		BufferItems:        64,
-		IgnoreInternalCost: true, // the cost we pass counts it, see entryOverhead
-		KeyToHash:          func(k uint64) (uint64, uint64) { return k, 0 },
-	})
-}
-
-// keyOf is the key of a digest: its first eight bytes, which are as good as any hash.
-func keyOf(d secret.Digest) uint64 { return binary.LittleEndian.Uint64(d[:]) }
 
 // SetLimits applies the limits of a new configuration without emptying the cache;
 // zero means the default. A shorter max_ttl holds at once for what is cached, a
-// longer one for what comes. A smaller max_size holds from the next verdict on.
+// longer one for what comes.
 func (c *Cache) SetLimits(maxSize int64, maxTTL, negativeTTL time.Duration) {
-	maxSize = orDefault(maxSize, DefaultMaxSize)
-	if lines := frontLines(maxSize); lines != int64(len(c.front.Load().lines)) {
-		c.front.Store(newFront(lines))
-	}
-	good, bad := split(maxSize)
-	c.good.UpdateMaxCost(good)
-	c.bad.UpdateMaxCost(bad)
+	good, bad := split(orDefault(maxSize, DefaultMaxSize))
+	c.good.SetLimit(good)
+	c.bad.SetLimit(bad)
 	maxTTL = orDefault(maxTTL, DefaultMaxTTL)
 	c.maxTTL.Store(int64(maxTTL))
 	c.negativeTTL.Store(int64(orDefault(negativeTTL, DefaultNegativeTTL)))
@@ -197,9 +150,6 @@ func (c *Cache) Close() {
 	case <-landed:
 	case <-patience.C: // a verifier ignores its context; its answer will be dropped
 	}
-	c.gate.Lock()
-	defer c.gate.Unlock()
-	c.front.Store(newFront(0))
 	c.good.Close()
 	c.bad.Close()
 }

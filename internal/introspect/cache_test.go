@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 func TestSecondCallIsAnsweredFromTheCache(t *testing.T) {
@@ -235,17 +234,18 @@ func TestTinyCache(t *testing.T) {
 	covered.times(t, 8, "after nine calls")
 }
 
-// Two credentials whose digests meet in ristretto's 64 bits: each gets its own
-// facts, always.
-func TestCollidingKeysNeverMixPrincipals(t *testing.T) {
-	c := newCache(t, Options{key: func(secret.Digest) uint64 { return 42 }})
-	v := c.Verifier(idOf("main"), knows())
-	refusing := c.Verifier(idOf("other"), refuses(notActive("no")))
-	for range 50 {
-		for _, name := range []string{"alice", "bob", "carol"} {
-			mustPass(t, v, name)
-			mustFail(t, refusing, name, authority.TokenInvalid)
-		}
+// The key of a credential is another in each cache, so that nobody outside can work out
+// which credentials meet in the index.
+func TestKeysAreSalted(t *testing.T) {
+	one, other := newCache(t, Options{}).Verifier(idOf("main"), knows()), newCache(t, Options{}).Verifier(idOf("main"), knows())
+	if one.digest("alice") == other.digest("alice") {
+		t.Error("two caches have the same key for one credential")
+	}
+	if one.digest("alice") == one.cache.Verifier(idOf("other"), knows()).digest("alice") {
+		t.Error("two verifiers have the same key for one credential")
+	}
+	if one.digest("alice") != one.cache.Verifier(idOf("main"), knows()).digest("alice") {
+		t.Error("the same verifier has another key")
 	}
 }
 
@@ -293,4 +293,72 @@ func TestClosed(t *testing.T) {
 	c.SetLimits(0, 0, 0)
 	c.End(authority.Tag{Kind: authority.TagRealm, Realm: testRealm, ID: testRealm})
 	_ = c.Stats()
+}
+
+// A record brings the same facts when the cache has forgotten them.
+func TestRecall(t *testing.T) {
+	c := newCache(t, Options{})
+	v := c.Verifier(idOf("main"), knows())
+	first, record, err := v.VerifyRecorded(t.Context(), "alice", time.Now())
+	if err != nil || record != "" || first.Username != "alice" {
+		t.Fatalf("the first sight: %q, %v", record, err)
+	}
+	settled(t, c)
+	again, record, err := v.VerifyRecorded(t.Context(), "alice", time.Now())
+	if err != nil || record == "" || again != first {
+		t.Fatalf("the second: %q, %v", record, err)
+	}
+	c.Close()
+	if recalled, ok := v.Recall(record); !ok || recalled != first {
+		t.Errorf("recalled %v", ok)
+	}
+	if _, ok := v.Recall("no record"); ok {
+		t.Error("something else was recalled")
+	}
+}
+
+// What was used lives no longer for it.
+func TestUseLengthensNoLife(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	age := time.Duration(0)
+	o := Options{Clock: func() time.Time { return now }, elapsed: func() time.Duration { return age }, MaxTTL: time.Minute}
+	begin := func(t *testing.T) (*Cache, *Verifier, *counter) {
+		t.Helper()
+		now, age = time.Unix(1_700_000_000, 0), 0
+		issuer := knows()
+		c := newCache(t, o)
+		v := c.Verifier(idOf("main"), issuer)
+		for range 10 {
+			mustPass(t, v, "alice")
+		}
+		issuer.times(t, 1, "before")
+		return c, v, issuer
+	}
+	for name, end := range map[string]func(c *Cache){
+		"an ending": func(c *Cache) {
+			c.End(authority.Tag{Kind: authority.TagSession, Realm: testRealm, ID: "session-of-alice"})
+		},
+		"a shorter max_ttl": func(c *Cache) { age = 20 * time.Second; c.SetLimits(0, 10*time.Second, 0) },
+		"its age":           func(*Cache) { age = 2 * time.Minute },
+		"a longer max_ttl":  func(c *Cache) { age = 2 * time.Minute; c.SetLimits(0, time.Hour, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, v, issuer := begin(t)
+			end(c)
+			mustPass(t, v, "alice")
+			issuer.times(t, 2, "after "+name)
+		})
+	}
+	t.Run("the token's expiry", func(t *testing.T) {
+		_, v, issuer := begin(t)
+		now = now.Add(100 * 365 * 24 * time.Hour)
+		_, _ = v.Verify(t.Context(), "alice")
+		issuer.times(t, 2, "after the expiry")
+	})
+	t.Run("the end of the cache", func(t *testing.T) {
+		c, v, issuer := begin(t)
+		c.Close()
+		mustFail(t, v, "alice", authority.Unavailable)
+		issuer.times(t, 1, "after the end")
+	})
 }

@@ -15,12 +15,11 @@
 // [Cache.End] returned is answered from what was known before.
 //
 // Files: cache.go is the cache and its limits, verifier.go the path of a hit,
-// front.go the small table that a hit asks first, flight.go a lookup shared by its
-// callers, endings.go the watermarks, verdict.go and pack.go the flat block in which
-// a verdict is kept.
+// flight.go a lookup shared by its callers, endings.go the watermarks, verdict.go and
+// pack.go the flat block in which a verdict is kept. The blocks stand in the tables of
+// the room slab.
 //
-// Only the room gatehouse imports it; it imports authority, secret and, alone of
-// all rooms, ristretto.
+// Only the room gatehouse imports it; it imports authority, secret and slab.
 //
 // It obeys RFC 7662 §4 (a cached answer is never used past the token's `exp`, and
 // caching is bounded by the operator), RFC 7009 §2 (an ended token is refused at

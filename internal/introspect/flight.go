@@ -14,15 +14,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-const (
-	opVerify = "verify credential"
-	// linger is how long a landed flight may be joined when ristretto dropped its
-	// verdict.
-	linger = 100 * time.Millisecond
-	// maxLingering bounds the landed flights; more are forgotten at once, which
-	// costs a second lookup and nothing else.
-	maxLingering = 4096
-)
+const opVerify = "verify credential"
 
 // flight is one lookup and those who wait for it.
 type flight struct {
@@ -42,18 +34,15 @@ type flight struct {
 	err       error
 	number    uint64        // the counter of endings before the lookup
 	birth     time.Duration // the cache's age before the lookup
-	keep      bool          // fit to be cached
 }
 
-// flights is the table of lookups in flight, and of landed ones that Get does not
-// see yet.
+// flights is the table of lookups in flight.
 type flights struct {
-	mu        sync.Mutex
-	table     map[secret.Digest]*flight
-	lingering int
-	closed    bool
-	serial    atomic.Uint64
-	landing   sync.WaitGroup
+	mu      sync.Mutex
+	table   map[secret.Digest]*flight
+	closed  bool
+	serial  atomic.Uint64
+	landing sync.WaitGroup
 }
 
 func (t *flights) latest() uint64 { return t.serial.Load() }
@@ -130,34 +119,26 @@ func unavailable(err error) *authority.Error {
 }
 
 // board finds the flight for d or starts one. Without a flight the answer came
-// into the cache meanwhile, or the cache is closed. late: the flight had landed.
-func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest) (*flight, bool, authority.Principal, error) {
+// into the cache meanwhile, or the cache is closed.
+func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest) (*flight, authority.Principal, error) {
 	c, t := v.cache, &v.cache.flights
 	var p authority.Principal
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if f, ok := t.table[d]; ok {
-		select {
-		case <-f.done:
-			if f.keep {
-				return f, true, p, nil
-			}
-			delete(t.table, d) // it landed this moment with nothing to hand on
-		default:
-			f.callers++
-			return f, false, p, nil
-		}
+		f.callers++
+		return f, p, nil
 	}
 	if t.closed {
-		return nil, false, p, unavailable(errors.New("the verdict cache is closed"))
+		return nil, p, unavailable(errors.New("the verdict cache is closed"))
 	}
-	// A flight leaves the table when Get sees its verdict: that may have happened
-	// between this caller's Get and now.
-	if block, ok := c.good.Get(c.key(d)); ok && c.open(block, &d, c.now(), &p) == alive {
-		return nil, false, p, nil
+	// A flight leaves the table when its verdict is kept: that may have happened between
+	// this caller's look and now.
+	if c.find(&d, c.now(), &p) == alive {
+		return nil, p, nil
 	}
 	if err := c.refusal(&d, c.now()); err != nil {
-		return nil, false, p, err
+		return nil, authority.Principal{}, err
 	}
 	flying, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lookupTimeout)
 	f := &flight{
@@ -168,7 +149,7 @@ func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest
 	t.table[d] = f
 	t.landing.Add(1)
 	go v.fly(flying, cancel, f, credential)
-	return f, false, p, nil
+	return f, authority.Principal{}, nil
 }
 
 // fly makes the lookup on a goroutine of its own: the caller who began it may
@@ -216,45 +197,10 @@ func describe(r any) string {
 	return fmt.Sprintf("%T", r)
 }
 
-// land wakes the callers, then puts the verdict into the cache. The flight stays
-// in the table until Get sees the verdict: ristretto applies a Set late, and may
-// drop it.
+// land keeps the verdict, takes the flight out of the table, and wakes the callers. In
+// this order whoever comes finds the one or the other.
 func (v *Verifier) land(f *flight) {
-	c := v.cache
-	now := c.now()
-	part, block, ttl := c.keepable(f, now)
-	f.keep = part != nil
+	v.cache.keep(f)
+	v.cache.flights.retire(f)
 	close(f.done)
-	if !f.keep || c.store(part, f, block, ttl) {
-		c.flights.retire(f)
-		return
-	}
-	c.counts.dropped.Add(1)
-	if c.flights.lingers(f) {
-		time.AfterFunc(linger, func() { c.flights.lapse(f) })
-	}
-}
-
-// lingers admits a landed flight to those that may be joined for a while, or
-// takes it out of the table.
-func (t *flights) lingers(f *flight) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.table[f.digest] != f {
-		return false
-	}
-	if t.closed || t.lingering >= maxLingering {
-		delete(t.table, f.digest)
-		return false
-	}
-	t.lingering++
-	return true
-}
-
-// lapse ends what lingers began.
-func (t *flights) lapse(f *flight) {
-	t.mu.Lock()
-	t.lingering--
-	t.mu.Unlock()
-	t.retire(f)
 }

@@ -306,43 +306,24 @@ func TestDeadlineIsUnavailable(t *testing.T) {
 	})
 }
 
-// ristretto drops the verdict: those who come within 100 ms still join the
-// flight, later ones make their own.
-func TestDroppedVerdictMayBeJoined(t *testing.T) {
+// A verdict that is too big to be kept is shared by those who wait for it, and by nobody
+// else.
+func TestTooBigAVerdictIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, covered := newCache(t, Options{}), knows()
-		c.good.UpdateMaxCost(1)
-		v := c.Verifier(idOf("main"), covered)
-		for range 10 {
-			mustPass(t, v, "alice")
-			synctest.Wait()
-			time.Sleep(9 * time.Millisecond)
+		h := holds(func(_ context.Context, credential string) (authority.Principal, error) {
+			p := principalOf(credential)
+			p.Roles = authority.ListOf(strings.Repeat("r", maxBlock))
+			return p, nil
+		})
+		v := newCache(t, Options{}).Verifier(idOf("main"), h)
+		for _, err := range together(t, 20, v, "alice", h) {
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		covered.times(t, 1, "within 100 ms")
-		if c.Stats().Dropped != 1 {
-			t.Errorf("stats: %+v", c.Stats())
-		}
-		// An ending within the 100 ms makes the landed flight worthless as well.
-		c.End(authority.Tag{Kind: authority.TagAccount, Realm: testRealm, ID: "account-of-alice"})
+		h.times(t, 1, "twenty at once")
 		mustPass(t, v, "alice")
-		covered.times(t, 2, "after an ending")
-		time.Sleep(101 * time.Millisecond)
-		mustPass(t, v, "alice")
-		covered.times(t, 3, "after 100 ms")
-	})
-}
-
-// A landed flight is not joined past the life of its answer.
-func TestDroppedVerdictRunsOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, covered := newCache(t, Options{MaxTTL: 50 * time.Millisecond}), knows()
-		c.good.UpdateMaxCost(1)
-		v := c.Verifier(idOf("main"), covered)
-		mustPass(t, v, "alice")
-		synctest.Wait()
-		time.Sleep(50 * time.Millisecond)
-		mustPass(t, v, "alice")
-		covered.times(t, 2, "max_ttl later")
+		h.times(t, 2, "one more")
 	})
 }
 

@@ -7,9 +7,11 @@ import (
 )
 
 const (
-	maxBlock          = 32 << 10 // bytes; a bigger verdict is answered, not kept
-	maxTags           = 255
+	maxBlock = 32_000 // bytes; a bigger verdict is answered, not kept
+	maxTags  = 255
+
 	flagEmailVerified = 1
+	flagAuthTime      = 2 // there is one
 )
 
 // How a text field is written: the lowest bit of its code. The rest of the code of
@@ -76,25 +78,23 @@ func shared(field int) bool {
 	return false
 }
 
-// appendPrincipal writes the principal's numbers into the head in b, and behind it
-// a code for each text field and the texts. It answers false if the block gets too
-// big.
+// appendPrincipal writes the principal's expiry into the head in b, and behind it a
+// code for each text field, the other times and the texts. It answers false if the
+// block gets too big.
 func appendPrincipal(b []byte, w *words, p *authority.Principal) ([]byte, bool) {
 	var fields [fieldCount]string
 	for i, place := range places(p) {
 		fields[i] = *place
 	}
-	size := headSize + fieldCount*binary.MaxVarintLen32
+	size := headSize + fieldCount*binary.MaxVarintLen32 + 2*binary.MaxVarintLen64
 	for _, f := range fields {
 		if size += len(f); len(f) > maxBlock || size > maxBlock {
 			return nil, false
 		}
 	}
 	binary.LittleEndian.PutUint64(b[atExpires:], uint64(p.Expires))
-	binary.LittleEndian.PutUint64(b[atIssued:], uint64(p.IssuedAt))
-	binary.LittleEndian.PutUint64(b[atAuthTime:], uint64(p.AuthTime))
 	if p.EmailVerified {
-		b[atFlags] = flagEmailVerified
+		b[atFlags] |= flagEmailVerified
 	}
 	var inline [fieldCount]bool
 	for i, f := range fields {
@@ -107,6 +107,12 @@ func appendPrincipal(b []byte, w *words, p *authority.Principal) ([]byte, bool) 
 			inline[i] = true
 		}
 		b = binary.AppendUvarint(b, code)
+	}
+	// Times are near one another: what lies between them is short.
+	b = binary.AppendUvarint(b, uint64(p.Expires-p.IssuedAt))
+	if p.AuthTime != 0 {
+		b[atFlags] |= flagAuthTime
+		b = binary.AppendUvarint(b, uint64(p.IssuedAt-p.AuthTime))
 	}
 	b[atCodes] = byte(len(b) - headSize)
 	for i, f := range fields {
@@ -139,8 +145,6 @@ func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
 		return false
 	}
 	p.Expires = int64(load64(block[atExpires:]))
-	p.IssuedAt = int64(load64(block[atIssued:]))
-	p.AuthTime = int64(load64(block[atAuthTime:]))
 	p.EmailVerified = block[atFlags]&flagEmailVerified != 0
 	at, end := headSize, headSize+int(block[atCodes])
 	text, tail := end, len(block)-2*int(block[atTags]) // where the next inline text begins; where all end
@@ -176,7 +180,18 @@ func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
 			return false
 		}
 	}
-	return at == end && text == tail
+	return unpackTimes(block[at:end], block[atFlags], p) && text == tail
+}
+
+func unpackTimes(times string, flags byte, p *authority.Principal) bool {
+	n, size := uvarint(times)
+	p.IssuedAt, p.AuthTime = p.Expires-int64(n), 0
+	if size > 0 && flags&flagAuthTime != 0 {
+		times = times[size:]
+		n, size = uvarint(times)
+		p.AuthTime = p.IssuedAt - int64(n)
+	}
+	return size > 0 && size == len(times)
 }
 
 // uvarint is binary.Uvarint for a string. It answers the size 0 for what is none.

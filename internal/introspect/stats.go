@@ -12,11 +12,10 @@ type Stats struct {
 	NegativeHits uint64 // answered "not active" from the cache
 	Misses       uint64 // callers who made or joined a lookup
 	Lookups      uint64 // lookups made
-	Dropped      uint64 // verdicts that ristretto did not take
 	Endings      uint64 // calls of End with a tag
 	Marks        int    // watermarks kept now
-	Flights      int    // lookups in flight now, and landed ones that may be joined
-	Bytes        int64  // taken by cached verdicts now, by their cost
+	Flights      int    // lookups in flight now
+	Bytes        int64  // taken by cached verdicts now, with all that is kept beside them
 }
 
 // Stats returns the counts of now. It takes locks: call it per scrape, not per request.
@@ -25,11 +24,9 @@ func (c *Cache) Stats() Stats {
 		NegativeHits: c.counts.negativeHits.Load(),
 		Misses:       c.counts.misses.Load(),
 		Lookups:      c.counts.lookups.Load(),
-		Dropped:      c.counts.dropped.Load(),
 		Endings:      c.endings.number.Load(),
 		Marks:        c.endings.live(),
-		Bytes: c.good.MaxCost() - c.good.RemainingCost() +
-			c.bad.MaxCost() - c.bad.RemainingCost(),
+		Bytes:        c.good.Size() + c.bad.Size(),
 	}
 	for i := range c.counts.hits {
 		s.Hits += c.counts.hits[i].Load()
@@ -46,7 +43,6 @@ type counts struct {
 	negativeHits atomic.Uint64
 	misses       atomic.Uint64
 	lookups      atomic.Uint64
-	dropped      atomic.Uint64
 }
 
 // stripe is a counter on a cache line of its own: hits of different tokens, on
@@ -56,5 +52,4 @@ type stripe struct {
 	_ [56]byte
 }
 
-// hit counts a hit and returns how many its stripe counted.
-func (n *counts) hit(d *secret.Digest) uint64 { return n.hits[d[len(d)-1]%64].Add(1) }
+func (n *counts) hit(d *secret.Digest) { n.hits[d[len(d)-1]%64].Add(1) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/introspect/slab"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -16,15 +17,15 @@ const maxCredential = 16 << 10
 type Verifier struct {
 	cache   *Cache
 	covered authority.Verifier
-	prefix  [prefixSize]byte // of the id
+	prefix  [prefixSize]byte // of the digest of the cache's salt and the id
 	slots   chan struct{}    // one for each lookup in flight
 }
 
 var _ authority.Verifier = (*Verifier)(nil)
 
-// prefixSize is how much of a verifier's id goes before a credential, in bytes. Ids
-// are digests of what operators write, so 128 bits keep them apart; and with so short a
-// prefix a UUID still is one block of SHA-256.
+// prefixSize is how much of the digest of salt and id goes before a credential, in bytes:
+// 128 bits keep verifiers apart, and with so short a prefix a UUID still is one block of
+// SHA-256.
 const prefixSize = 16
 
 // Verifier puts the cache in front of covered. The id is a digest of the covered
@@ -32,7 +33,8 @@ const prefixSize = 16
 // earlier Verifier are found again; with another id, none.
 func (c *Cache) Verifier(id secret.Digest, covered authority.Verifier) *Verifier {
 	v := &Verifier{cache: c, covered: covered, slots: make(chan struct{}, c.maxLookups)}
-	copy(v.prefix[:], id[:])
+	salted := sha256.Sum256(append(c.salt[:], id[:]...))
+	copy(v.prefix[:], salted[:])
 	return v
 }
 
@@ -53,18 +55,10 @@ func (v *Verifier) VerifyRecorded(ctx context.Context, credential string, at tim
 			Kind: authority.TokenInvalid, Op: opVerify, Public: "the token is too long",
 		}
 	}
-	d := v.digest(credential)
-	key, now, table := c.key(d), c.instantOf(at), c.front.Load()
-	if block := table.get(key); c.open(block, &d, now, &p) == alive {
-		if c.counts.hit(&d)%frontTell == 0 {
-			c.good.Get(key)
-		}
-		return p, block, nil
-	}
-	found := absent
-	if block, ok := c.good.Get(key); ok {
-		if found = c.open(block, &d, now, &p); found == alive {
-			table.offer(key, c.counts.hit(&d), block)
+	d, now, found := v.digest(credential), c.instantOf(at), absent
+	if block, ok := c.good.Get((*slab.Key)(&d), now.age); ok {
+		if found = c.open(block, now, &p); found == alive {
+			c.counts.hit(&d)
 			return p, block, nil
 		}
 	}
@@ -89,7 +83,7 @@ func (v *Verifier) miss(ctx context.Context, credential string, d secret.Digest,
 	c.counts.misses.Add(1)
 	arrived := c.flights.latest()
 	for {
-		f, late, p, err := v.board(ctx, credential, d)
+		f, p, err := v.board(ctx, credential, d)
 		if f == nil {
 			return p, err
 		}
@@ -97,8 +91,6 @@ func (v *Verifier) miss(ctx context.Context, credential string, d secret.Digest,
 			return authority.Principal{}, err
 		}
 		switch {
-		case late && !c.lives(f, c.now()):
-			// It landed before this call and its answer has run out since.
 		case f.err != nil:
 			return authority.Principal{}, f.err
 		case !c.endings.dead(f.number, &f.principal):
@@ -113,7 +105,6 @@ func (v *Verifier) miss(ctx context.Context, credential string, d secret.Digest,
 		default:
 			died = true
 		}
-		c.flights.retire(f)
 	}
 }
 

@@ -1,0 +1,146 @@
+package slab
+
+import (
+	"encoding/binary"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const wordSize = 8 // bytes
+
+// A block stands behind a head: what it is, its key, and its end.
+const (
+	atWhat    = 0 // generation of the chunk at its writing, and length of the block
+	atKey     = 1
+	atUntil   = 5
+	headWords = 6
+
+	lengthBits = 16
+	lengthMask = 1<<lengthBits - 1
+
+	shortBlock = 512 // bytes; nearly all blocks are shorter
+)
+
+func wordsOf(length int) int { return (length + wordSize - 1) / wordSize }
+
+// chunk is a piece of memory and the blocks in it, from its beginning up to end.
+type chunk struct {
+	words      []atomic.Uint64
+	generation atomic.Uint64 // raised before anything in it is written over
+
+	// Known to whoever changes the table.
+	end    uint64        // words in use
+	latest time.Duration // the last end of its blocks
+}
+
+// newChunk takes memory for so many words. It is given back when the chunk is garbage:
+// not while somebody reads in it.
+func newChunk(words int) *chunk {
+	c := &chunk{}
+	c.generation.Store(1)
+	memory, release := reserve(words)
+	c.words = memory
+	if release != nil {
+		runtime.AddCleanup(c, func(release func()) { release() }, release)
+	}
+	return c
+}
+
+func (c *chunk) free() uint64 { return uint64(len(c.words)) - c.end }
+
+// read copies the block at a place out, if it is the key's and not past its end.
+func (c *chunk) read(at uint64, key *Key, now time.Duration) (string, bool) {
+	generation := c.generation.Load()
+	head := c.words[at:]
+	if len(head) < headWords {
+		return "", false
+	}
+	what := head[atWhat].Load()
+	if what>>lengthBits != generation || !sameKey(head, key) || now >= time.Duration(head[atUntil].Load()) {
+		return "", false
+	}
+	length := int(what & lengthMask)
+	from := head[headWords:]
+	n := wordsOf(length)
+	if n > len(from) || n == 0 {
+		return "", false
+	}
+	var short [shortBlock]byte
+	block := short[:]
+	if n > shortBlock/wordSize {
+		block = make([]byte, n*wordSize)
+	}
+	for i := range from[:n] {
+		binary.LittleEndian.PutUint64(block[i*wordSize:], from[i].Load())
+	}
+	if c.generation.Load() != generation { // it was written over meanwhile
+		return "", false
+	}
+	return string(block[:length]), true
+}
+
+// sameKey compares in constant time: all words are folded before the one branch.
+func sameKey(head []atomic.Uint64, key *Key) bool {
+	head = head[:headWords]
+	return head[atKey].Load()^binary.LittleEndian.Uint64(key[0:])|
+		head[atKey+1].Load()^binary.LittleEndian.Uint64(key[8:])|
+		head[atKey+2].Load()^binary.LittleEndian.Uint64(key[16:])|
+		head[atKey+3].Load()^binary.LittleEndian.Uint64(key[24:]) == 0
+}
+
+// has tells whether the block at a place is the key's.
+func (c *chunk) has(at uint64, key *Key) bool {
+	return c.words[at+atWhat].Load()>>lengthBits == c.generation.Load() && sameKey(c.words[at:], key)
+}
+
+// append writes a block behind the others and returns its place. What it is comes last:
+// whoever sees that sees the rest.
+func (c *chunk) append(key *Key, block []byte, until time.Duration) uint64 {
+	at := c.end
+	head := c.words[at:]
+	for i := range 4 {
+		head[atKey+i].Store(binary.LittleEndian.Uint64(key[i*8:]))
+	}
+	head[atUntil].Store(uint64(until))
+	to := head[headWords : headWords+wordsOf(len(block))]
+	for i := range to {
+		var word [wordSize]byte
+		copy(word[:], block[i*wordSize:])
+		to[i].Store(binary.LittleEndian.Uint64(word[:]))
+	}
+	head[atWhat].Store(c.generation.Load()<<lengthBits | uint64(len(block)))
+	c.end += headWords + uint64(len(to))
+	c.latest = max(c.latest, until)
+	return at
+}
+
+// renew makes room: what was asked for since it was written and is not past its end
+// moves to the beginning, up to so many words; the index forgets the rest. first is the
+// place of the chunk's first word.
+func (c *chunk) renew(x *index, first uint64, now time.Duration, most uint64) {
+	generation := c.generation.Add(1)
+	end := c.end
+	c.end, c.latest = 0, 0
+	for at := uint64(0); at < end; {
+		length := c.words[at+atWhat].Load() & lengthMask
+		words := headWords + uint64(wordsOf(int(length)))
+		slot := x.find(c.words[at+atKey].Load()&markMask, func(place uint64) bool { return place == first+at })
+		if slot >= 0 { // otherwise a newer block has its key
+			s, until := x.slots[slot].Load(), time.Duration(c.words[at+atUntil].Load())
+			if s&slotUsed == 0 || until <= now || c.end+words > most {
+				x.remove(slot)
+			} else {
+				to := c.end
+				for i := uint64(1); i < words; i++ {
+					c.words[to+i].Store(c.words[at+i].Load())
+				}
+				c.words[to+atWhat].Store(generation<<lengthBits | length)
+				x.slots[slot].Store(slotFor(markIn(s), first+to))
+				c.end += words
+				c.latest = max(c.latest, until)
+			}
+		}
+		at += words
+	}
+}
