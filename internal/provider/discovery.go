@@ -38,6 +38,10 @@ func (c *Client) Discover(ctx context.Context, issuer string, addresses ...strin
 	err := c.Failed(OpDiscover, errors.New("no address to ask"))
 	for _, address := range addresses {
 		a, fault := c.Do(ctx, Call{Op: OpDiscover, URL: address})
+		if errors.Is(fault, errElsewhere) { // to a login page, say: this one has none
+			err = fault
+			continue
+		}
 		if fault != nil {
 			return nil, fault
 		}

@@ -23,8 +23,8 @@ const (
 	// pauseBetween is the least time between fetches that tokens ask for: whoever makes up
 	// key ids cannot make us call the issuer each time.
 	pauseBetween = 10 * time.Second
-	// maxPatience is how long callers wait for a newer copy while there is a good one: an
-	// issuer that says nothing must not slow down those whose keys are known.
+	// maxPatience is how long a fetch is waited for while there is a good copy: an issuer
+	// that says nothing must not slow down those whose keys are known.
 	maxPatience = 2 * time.Second
 )
 
@@ -68,7 +68,12 @@ func (d *Document[T]) Get(ctx context.Context) (*T, error) {
 		return d.usable(now)
 	}
 	if last := d.value; last != nil && now.Sub(d.fetched) < maxStale {
-		within, cancel := context.WithTimeout(ctx, d.patience)
+		left := d.patienceLeft(now)
+		if left <= 0 {
+			d.mu.Unlock()
+			return last, nil
+		}
+		within, cancel := context.WithTimeout(ctx, left)
 		defer cancel()
 		if value, err := d.join(within, now); err == nil || within.Err() == nil || ctx.Err() != nil {
 			return value, err
@@ -89,7 +94,12 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 		// keys would hold up those whose keys are known.
 		within, cancel := ctx, func() {}
 		if old != nil && now.Sub(d.fetched) < maxStale {
-			within, cancel = context.WithTimeout(ctx, d.patience)
+			left := d.patienceLeft(now)
+			if left <= 0 {
+				d.mu.Unlock()
+				return old, d.client.Failed(d.op, context.DeadlineExceeded)
+			}
+			within, cancel = context.WithTimeout(ctx, left)
 		}
 		value, err := d.join(within, now)
 		cancel()
@@ -107,6 +117,16 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 		err = d.err
 	}
 	return value, err
+}
+
+// patienceLeft is how long a caller who has a good copy waits for the fetch under way, or
+// for the one that he begins. It is the fetch's, not each caller's own: whoever comes when
+// it is spent would wait as long for the same silence. The caller holds the lock.
+func (d *Document[T]) patienceLeft(now time.Time) time.Duration {
+	if d.flight == nil {
+		return d.patience
+	}
+	return d.patience - now.Sub(d.tried)
 }
 
 // usable returns the last good copy if it is not too old, else the last error. The

@@ -149,6 +149,42 @@ func TestADocumentThatIsSlow(t *testing.T) {
 	}
 }
 
+// The patience is that of the fetch, not of each caller: those who come later do not wait
+// as long again for an issuer that says nothing.
+func TestPatienceWithASlowDocumentIsSpentOnce(t *testing.T) {
+	p := &published{}
+	d := p.document(t, 2*time.Second)
+	good, err := d.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hang := make(chan struct{})
+	defer close(hang)
+	p.mu.Lock()
+	p.fetch = func(int) (*int, error) { <-hang; return nil, errors.New("too late") }
+	p.mu.Unlock()
+	p.later(2 * time.Minute)
+	if v, err := d.Get(t.Context()); err != nil || v != good {
+		t.Errorf("the first: %v %v", v, err)
+	}
+	p.later(d.patience)
+	began := time.Now()
+	for range 20 {
+		if v, err := d.Get(t.Context()); err != nil || v != good {
+			t.Errorf("later: %v %v", v, err)
+		}
+		if v, err := d.Newer(t.Context(), good); v != good || err == nil {
+			t.Errorf("newer, later: %v %v", v, err)
+		}
+	}
+	if took := time.Since(began); took > 4*d.patience {
+		t.Errorf("20 callers who came later waited %v", took)
+	}
+	if n := p.count(); n != 2 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
 func TestAddressesOfMetadata(t *testing.T) {
 	for issuer, want := range map[string][2]string{
 		"https://i.example":      {"https://i.example/.well-known/openid-configuration", "https://i.example/.well-known/oauth-authorization-server"},
