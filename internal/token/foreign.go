@@ -181,8 +181,8 @@ func (s *KeySet) verify(h ForeignHeader, input string, signature []byte) error {
 		}
 	}
 	switch {
-	case !named || tries > 0 && h.KeyID == "":
-		return ErrUnknownKey
+	case !named, h.KeyID == "" && (tries > 0 || slices.Contains(foreignAlgs, h.Alg)):
+		return ErrUnknownKey // a newer set may have a key, if need be of another type
 	case tries == 0:
 		return fmt.Errorf("%w: it names an algorithm that no such key has", ErrForeign)
 	}

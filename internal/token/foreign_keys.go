@@ -18,6 +18,11 @@ import (
 // algEd25519 is the name that RFC 9864 gives to what RFC 8037 calls EdDSA.
 const algEd25519 = "Ed25519"
 
+// foreignAlgs are the algorithms that some key could have.
+var foreignAlgs = []string{
+	algRS256, "RS384", "RS512", "PS256", "PS384", "PS512", algES256, "ES384", "ES512", algEdDSA, algEd25519,
+}
+
 const (
 	maxKeySet = 256 << 10 // bytes of a JWK set; certificates (x5c) make some of them long
 	maxKeys   = 100       // of one set, fit or not
@@ -29,8 +34,8 @@ const (
 // keys that can verify a signature: RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521,
 // and Ed25519 (RFC 7518 §6, RFC 8037 §2). Left out, as RFC 7517 §5 advises, is every other
 // key, among them symmetric ones, those for encryption, those whose private half stands
-// there for all to read, and those that are malformed. A set without any fit key is an
-// error. The errors hold nothing of the set.
+// there for all to read, those that anybody can sign with, and those that are malformed.
+// A set without any fit key is an error. The errors hold nothing of the set.
 func ParseKeySet(raw []byte) (*KeySet, error) {
 	if len(raw) > maxKeySet {
 		return nil, errors.New("the key set is longer than 256 KiB")
@@ -100,6 +105,9 @@ func parseForeignKey(text string) (foreignKey, bool) {
 
 // take reads one member; false if with it the key is to be left out.
 func (j *foreignJWK) take(m member) bool {
+	if m.value == "null" { // some write so of what is not there
+		return true
+	}
 	to, known := map[string]*string{
 		"kty": &j.kty, "use": &j.use, "alg": &j.alg, "kid": &j.kid,
 		"crv": &j.crv, "x": &j.x, "y": &j.y, "n": &j.n, "e": &j.e,
@@ -133,11 +141,42 @@ func (j *foreignJWK) public() (crypto.PublicKey, []jwt.SigningMethod) {
 	case "EC":
 		return j.ec()
 	case "OKP":
-		if x, err := decode(j.x); j.crv == "Ed25519" && err == nil && len(x) == ed25519.PublicKeySize {
-			return ed25519.PublicKey(x), []jwt.SigningMethod{jwt.SigningMethodEdDSA}
+		if k := j.ed25519(); k != nil {
+			return k, []jwt.SigningMethod{jwt.SigningMethodEdDSA}
 		}
 	}
 	return nil, nil
+}
+
+// ed25519 makes a key of RFC 8037 §2.
+func (j *foreignJWK) ed25519() ed25519.PublicKey {
+	x, err := decode(j.x)
+	if err != nil || j.crv != "Ed25519" || len(x) != ed25519.PublicKeySize {
+		return nil
+	}
+	if isSmallPoint(x) {
+		return nil
+	}
+	return ed25519.PublicKey(x)
+}
+
+// isSmallPoint reports whether x encodes a point of edwards25519 whose order divides 8,
+// also in the ways that RFC 8032 §5.1.3 forbids and readers take. With such a key anybody
+// can sign, as with an RSA exponent of 1; zeros are one that was never set.
+func isSmallPoint(x string) bool {
+	b := []byte(x)
+	b[len(b)-1] &^= 0x80 // the sign: both have the same order
+	switch encode(b) {
+	case "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // y = 0
+		"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // y = 1
+		"7P_______________________________________38", // y = -1
+		"7f_______________________________________38", // y = p
+		"7v_______________________________________38", // y = p + 1
+		"JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU", // of order 8
+		"xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o":
+		return true
+	}
+	return false
 }
 
 // rsa makes a key of RFC 7518 §6.3.1. With an exponent of 1 anybody could sign.

@@ -229,6 +229,16 @@ func TestTheKeyIDChooses(t *testing.T) {
 	if _, _, err := set.Verify(next.sign(t, `{"alg":"RS256"}`, foreignClaims)); !errors.Is(err, token.ErrUnknownKey) {
 		t.Errorf("no kid, and no key fits: a newer set may have it: %v", err)
 	}
+	ec := strangerOf(t, "P-256", "next")
+	if _, _, err := set.Verify(ec.sign(t, `{"alg":"ES256"}`, foreignClaims)); !errors.Is(err, token.ErrUnknownKey) {
+		t.Errorf("no kid, and no key is of its type: a newer set may have one: %v", err)
+	}
+	for _, alg := range []string{"none", "HS256", "RSA-OAEP", "rs256"} {
+		raw := ec.signAs(t, "ES256", `{"alg":"`+alg+`"}`, foreignClaims)
+		if _, _, err := set.Verify(raw); !errors.Is(err, token.ErrForeign) {
+			t.Errorf("no kid, and an algorithm that no key ever has: %v", err)
+		}
+	}
 	if _, _, err := keySet(t, old, next).Verify(next.sign(t, `{"alg":"RS256"}`, foreignClaims)); err != nil {
 		t.Errorf("no kid, and one key fits: %v", err)
 	}
@@ -284,6 +294,13 @@ func TestUnfitKeysAreLeftOut(t *testing.T) {
 		"a short coordinate":         ec.with("x", "AQAB"),
 		"X25519":                     ed.with("crv", "X25519"),
 		"Ed25519 too short":          ed.with("x", "AQAB"),
+		"Ed25519, all zeros":         ed.with("x", b64(make([]byte, 32))), // anybody can sign with one of these
+		"Ed25519, the neutral point": ed.with("x", b64(append([]byte{1}, make([]byte, 31)...))),
+		"Ed25519, of order 2":        ed.with("x", b64(append(append([]byte{0xec}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f))),
+		"Ed25519, zero once more":    ed.with("x", b64(append(append([]byte{0xed}, bytes.Repeat([]byte{0xff}, 30)...), 0xff))),
+		"Ed25519, one once more":     ed.with("x", b64(append(append([]byte{0xee}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f))),
+		"Ed25519, of order 8":        ed.with("x", "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU"),
+		"Ed25519, another of 8":      ed.with("x", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o"),
 		"kid a number":               rsaKey.with("kid", 7),
 		"kid of 2000 bytes":          rsaKey.with("kid", strings.Repeat("k", 2000)),
 	} {
@@ -293,6 +310,14 @@ func TestUnfitKeysAreLeftOut(t *testing.T) {
 		if set := keySet(t, k, ed.with("kid", "good")); set.Len() != 1 {
 			t.Errorf("%s: %d keys beside the good one", story, set.Len()-1)
 		}
+	}
+	// A serializer that writes what is not there as null, which is as good as leaving it out.
+	nulls := rsaKey
+	for _, name := range []string{"use", "alg", "key_ops", "crv", "x", "y", "d", "k", "x5c"} {
+		nulls = nulls.with(name, json.RawMessage("null"))
+	}
+	if set := keySet(t, nulls); set.Len() != 1 {
+		t.Error("a key with members that are null was left out")
 	}
 	if set := keySet(t, rsaKey.with("use", nil).with("key_ops", []string{"verify"}).with("x5c", []string{"MII"}), ec, ed); set.Len() != 3 {
 		t.Errorf("%d of 3 keys", set.Len())

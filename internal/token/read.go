@@ -193,10 +193,14 @@ func readClaims(text string) (authority.AccessClaims, error) {
 	return c, nil
 }
 
-// IssuerOf is the `iss` that a JWT claims, unverified: whose it says it is, in no way
+// IssuerOf is AnyIssuer: ours must be known in any spelling.
+func (*Forms) IssuerOf(raw string) string { return AnyIssuer(raw) }
+
+// AnyIssuer is the `iss` that a JWT claims, unverified: whose it says it is, in no way
 // whose it is. It is empty where the claims cannot be read as one object. ClaimedIssuer
-// asks the same of a token in its one good spelling; this one must know ours in any.
-func (f *Forms) IssuerOf(raw string) string {
+// asks the same of a token in its one good spelling; this one is for who keeps a token from
+// others, and must not miss one that somebody could read.
+func AnyIssuer(raw string) string {
 	if len(raw) > maxToken {
 		return ""
 	}
