@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -79,9 +80,13 @@ func foreignText(p *authority.Principal, name string) (string, authority.List) {
 		text, _ := scalar(value, raw)
 		return text, ""
 	}
+	var raws []json.RawMessage // the same elements as they are written
+	if json.Unmarshal([]byte(raw), &raws) != nil || len(raws) != len(elements) {
+		return "", ""
+	}
 	texts := make([]string, 0, len(elements))
-	for _, e := range elements {
-		text, ok := scalar(e, "")
+	for i, e := range elements {
+		text, ok := scalar(e, string(raws[i]))
 		if !ok || strings.IndexByte(text, 0) >= 0 {
 			return "", ""
 		}
@@ -90,21 +95,16 @@ func foreignText(p *authority.Principal, name string) (string, authority.List) {
 	return "", authority.ListOf(texts...)
 }
 
-// scalar writes a value that is no array and no object. A number on its own is
-// written as the token has it.
+// scalar writes a value that is no array and no object. A number is written as the token
+// has it: as a double, a long id would become its neighbour's.
 func scalar(value any, raw string) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true
 	case bool:
 		return strconv.FormatBool(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case float64:
-		if raw != "" {
-			return raw, true
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64), true
+	case int64, uint64, float64:
+		return raw, true
 	}
 	return "", false
 }

@@ -45,8 +45,8 @@
 // `email_verified` beside it, or `verified_email` in its place.
 //
 // A map may also name a further claim of a foreign token: a text, a number or a truth
-// value stands as one text, an array of them as a list; null, an object and an array
-// that holds one leave the header out.
+// value stands as one text, an array of them as a list, each number as the token has it;
+// null, an object and an array that holds one leave the header out.
 //
 // # Policy
 //
@@ -69,8 +69,8 @@
 // claims, headers and query are asked for names that the expression writes out:
 // principal.claims.tenant, request.headers["x-env"], "debug" in request.query. A name
 // that is not there is an error, a claim that is null is not there, and by the rules of
-// CEL an error beside a true operand of || is no error. An integer in a claim is an int
-// to its last digit. Of CEL's extensions there are strings, without those functions that
+// CEL an error beside a true operand of || is no error. An integer of 64 bits in a claim
+// is an int, or else a uint, to its last digit. Of CEL's extensions there are strings, without those functions that
 // can make much of little (format, join, quote, replace), and the network addresses
 // ip() and cidr().
 package guard

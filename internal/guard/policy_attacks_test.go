@@ -183,6 +183,27 @@ func TestAttackClaimThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Attack: an id of twenty digits is taken for its neighbour's, which is one double with it.
+func TestAttackIDBeyondADouble(t *testing.T) {
+	for policy, want := range map[string]int{
+		`principal.claims.id == 18446744073709551614u`: http.StatusForbidden, `principal.claims.id == 18446744073709551615u`: http.StatusOK,
+		`18446744073709551614u in principal.claims.ids`: http.StatusForbidden, `principal.claims.ids[1] == 18446744073709551615u`: http.StatusOK,
+		`principal.claims.id > 9007199254740993`: http.StatusOK, `principal.claims.ids[0] == 1`: http.StatusOK,
+	} {
+		refusal := meets(t, policy, asks(), func(p *authority.Principal) {
+			p.Claims = authority.ListOf("id", "18446744073709551615", "ids", "[1,18446744073709551615]")
+		})
+		if got := refusal == nil; got != (want == http.StatusOK) {
+			t.Errorf("%s: %+v, want %d", policy, refusal, want)
+		}
+	}
+	p := grace()
+	p.Claims = authority.ListOf("ids", "[1,18446744073709551615,340282366920938463463374607431768211455,1e2,-0]")
+	if got := foreignHeader(&p, "ids"); got != "1,18446744073709551615,340282366920938463463374607431768211455,1e2,-0" {
+		t.Errorf("in a header: %q", got)
+	}
+}
+
 // Attack: somebody chooses to be called at another issuer as a user is called here,
 // and the guard accepts both.
 func TestAttackNameOfALocalUser(t *testing.T) {

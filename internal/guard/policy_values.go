@@ -140,7 +140,7 @@ const (
 var errClaim = errors.New("it is not a JSON value within the limits")
 
 // celOfJSON returns the value of a JSON text. A number without fraction that fits is
-// an int, so that no digit of an id is lost; every other one is a double.
+// an int or else a uint, so that no digit of an id is lost; every other one is a double.
 func celOfJSON(text string) (ref.Val, error) {
 	if s, ok := plainString(text); ok {
 		return types.String(s), nil
@@ -187,8 +187,8 @@ func plainInt(text string) (int64, bool) {
 }
 
 // parseJSON reads one JSON value strictly: nothing after it, no member twice, not too
-// long and not too deep. It returns a string, a bool, an int64, a float64, CEL's null,
-// a []any or a map[string]any.
+// long and not too deep. It returns a string, a bool, an int64, a uint64, a float64, CEL's
+// null, a []any or a map[string]any.
 func parseJSON(text string) (any, error) {
 	if len(text) > maxClaimText {
 		return nil, errClaim
@@ -262,6 +262,9 @@ func parseObject(d *json.Decoder, depth int) (any, error) {
 
 func parseNumber(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return n, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
