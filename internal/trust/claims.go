@@ -26,6 +26,7 @@ const (
 // hold names that we know, and nothing of the token.
 type reader struct {
 	o     provider.Object
+	said  provider.Object // as it came, where o has been filled in; nil: o is as it came
 	fault string
 }
 
@@ -184,13 +185,17 @@ func (r *reader) roles() []string {
 // lists of scalars. What is too large, or anything else, is there without its value, so
 // that no rule takes it for absent.
 func (r *reader) further(names []string) authority.List {
+	said := r.said
+	if said == nil {
+		said = r.o
+	}
 	var list strings.Builder
 	for _, name := range names {
-		if !r.o.Has(name) {
+		if !said.Has(name) {
 			continue
 		}
 		var value bytes.Buffer
-		if !r.plain(r.o[name], true) || json.Compact(&value, r.o[name]) != nil || value.Len() > maxClaim ||
+		if !r.plain(said[name], true) || json.Compact(&value, said[name]) != nil || value.Len() > maxClaim ||
 			list.Len()+len(name)+value.Len()+2 > maxClaims {
 			value.Reset()
 			value.WriteString(authority.ClaimUnreadable)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -17,15 +18,20 @@ import (
 // exp is optional). The cache asks again when its max_ttl is over, which is far less.
 const unlimited = time.Hour
 
+// disownOther refuses what must not be sent to the issuer: what is no token, and what names
+// another issuer, who would never have shown it to this one.
+func (t *Trust) disownOther(raw string) error {
+	if !provider.CheckToken(raw) {
+		return t.refuse("is longer than 16 KiB, or has characters that no token has")
+	}
+	if issuer := token.AnyIssuer(raw); issuer != "" && issuer != t.o.Issuer {
+		return t.refuse("is of another issuer (iss)")
+	}
+	return nil
+}
+
 // introspect judges a token by asking its issuer (RFC 7662).
 func (t *Trust) introspect(ctx context.Context, raw string) (authority.Principal, error) {
-	if !provider.CheckToken(raw) {
-		return authority.Principal{}, t.refuse("is longer than 16 KiB, or has characters that no token has")
-	}
-	// Its issuer would never have shown it to this one.
-	if issuer, ok := token.ClaimedIssuer(raw); ok && issuer != "" && issuer != t.o.Issuer {
-		return authority.Principal{}, t.refuse("is of another issuer (iss)")
-	}
 	endpoint, err := t.endpoint.Get(ctx)
 	if err != nil {
 		return authority.Principal{}, t.unavailable(opIntrospect, err)
@@ -39,7 +45,7 @@ func (t *Trust) introspect(ctx context.Context, raw string) (authority.Principal
 	if err != nil {
 		return authority.Principal{}, err
 	}
-	r := &reader{o: o}
+	r := &reader{o: maps.Clone(o), said: o}
 	t.prepare(r)
 	p := t.judge(r, raw)
 	if r.fault != "" {
@@ -88,7 +94,7 @@ func (t *Trust) prepare(r *reader) {
 	}
 	// The answer about a refresh token may be like that about an access token in all but
 	// this (RFC 7662 §2.2): what kind says of the latter, it does not say of the former.
-	if kind == "" && !r.o.Has("token_use") && !r.o.Has("typ") {
+	if kind == "" && !r.o.Has("token_use") && (!r.o.Has("typ") || isOneOf(r.quiet("typ"), "jwt")) {
 		r.refuse("is not known to be an access token: its issuer says neither token_type nor token_use")
 	}
 	if !r.o.Has("iss") {
@@ -99,7 +105,7 @@ func (t *Trust) prepare(r *reader) {
 	}
 	// A token of a client's own has no subject at some issuers. One of a user, whom the
 	// issuer does not tell us apart from others, is not good for anything.
-	if !r.o.Has("sub") && !r.o.Has("username") && r.o.Has("client_id") {
+	if !r.o.Has("sub") && !r.o.Has("username") && !r.o.Has("preferred_username") && !r.o.Has("email") && r.o.Has("client_id") {
 		r.o["sub"] = r.o["client_id"]
 	}
 }

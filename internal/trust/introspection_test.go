@@ -140,6 +140,18 @@ func TestAnswersThatIssuersGive(t *testing.T) {
 	}
 }
 
+// What an answer may leave out is filled in for us, and for no rule that asks what it said.
+func TestWhatAnAnswerLeftOutIsNoClaim(t *testing.T) {
+	i := newIssuer(t)
+	o := i.asking()
+	o.Claims = []string{"exp", "iss", "sub", "client_id"}
+	i.answer("/introspect", http.StatusOK, i.facts(t, map[string]any{"exp": nil, "iss": nil, "sub": nil}))
+	p, err := open(t, o).Verify(t.Context(), opaque)
+	if err != nil || p.Claims != authority.ListOf("client_id", `"app"`) || p.Subject != "app" || p.Issuer != i.base {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 func TestTokensThatTheIssuerDoesNotVouchFor(t *testing.T) {
 	i := newIssuer(t)
 	tr := open(t, i.asking())
@@ -148,28 +160,31 @@ func TestTokensThatTheIssuerDoesNotVouchFor(t *testing.T) {
 		answer any // facts, or the text of an answer
 		words  string
 	}{
-		"not active":             {`{"active":false}`, "not active"},
-		"not active, and more":   {i.facts(t, map[string]any{"active": false}), "not active"},
-		"another issuer":         {map[string]any{"iss": "https://other.example"}, "another issuer"},
-		"iss, a number":          {map[string]any{"iss": 1}, "iss"},
-		"another audience":       {map[string]any{"aud": "other.example"}, "(aud)"},
-		"no audience":            {map[string]any{"aud": nil}, "(aud)"},
-		"expired":                {map[string]any{"exp": now - 60}, "expired"},
-		"exp, a text":            {map[string]any{"exp": "never"}, "exp"},
-		"not yet":                {map[string]any{"nbf": now + 60}, "(nbf)"},
-		"a refresh token's":      {map[string]any{"token_type": null}, "not known to be an access token"},
-		"DPoP":                   {map[string]any{"token_type": "DPoP"}, "token_type"},
-		"bound to a certificate": {map[string]any{"cnf": map[string]any{"x5t#S256": "x"}}, "(cnf)"},
-		"authorization details":  {map[string]any{"authorization_details": []any{map[string]any{"type": "x"}}}, "authorization_details"},
-		"a refresh token":        {map[string]any{"token_use": "refresh_token"}, "(token_use)"},
-		"Keycloak's refresh":     {map[string]any{"typ": "Refresh"}, "(typ)"},
-		"nobody's":               {map[string]any{"sub": nil, "client_id": nil}, "(sub)"},
-		"a user without subject": {map[string]any{"sub": nil, "username": "ada"}, "(sub)"},
-		"an empty subject":       {map[string]any{"sub": ""}, "(sub)"},
-		"half a pair":            {strings.Replace(i.facts(t, nil), `"ada"`, `"\ud800"`, 1), "sub"},
-		"a NUL":                  {map[string]any{"sub": "a\x00"}, "sub"},
-		"a role twice":           {strings.Replace(i.facts(t, nil), `{`, `{"realm_access":{"roles":[],"roles":["admin"]},`, 1), "realm_access"},
-		"501 roles":              {map[string]any{"roles": strings.Split(strings.Repeat("a ", 500)+"a", " ")}, "more than 500"},
+		"not active":               {`{"active":false}`, "not active"},
+		"not active, and more":     {i.facts(t, map[string]any{"active": false}), "not active"},
+		"another issuer":           {map[string]any{"iss": "https://other.example"}, "another issuer"},
+		"iss, a number":            {map[string]any{"iss": 1}, "iss"},
+		"another audience":         {map[string]any{"aud": "other.example"}, "(aud)"},
+		"no audience":              {map[string]any{"aud": nil}, "(aud)"},
+		"expired":                  {map[string]any{"exp": now - 60}, "expired"},
+		"exp, a text":              {map[string]any{"exp": "never"}, "exp"},
+		"not yet":                  {map[string]any{"nbf": now + 60}, "(nbf)"},
+		"a refresh token's, a JWT": {map[string]any{"token_type": null, "typ": "JWT"}, "not known to be an access token"},
+		"a user of a client":       {map[string]any{"sub": nil, "preferred_username": "ada"}, "(sub)"},
+		"an address of a client's": {map[string]any{"sub": nil, "email": "ada@example.com"}, "(sub)"},
+		"a refresh token's":        {map[string]any{"token_type": null}, "not known to be an access token"},
+		"DPoP":                     {map[string]any{"token_type": "DPoP"}, "token_type"},
+		"bound to a certificate":   {map[string]any{"cnf": map[string]any{"x5t#S256": "x"}}, "(cnf)"},
+		"authorization details":    {map[string]any{"authorization_details": []any{map[string]any{"type": "x"}}}, "authorization_details"},
+		"a refresh token":          {map[string]any{"token_use": "refresh_token"}, "(token_use)"},
+		"Keycloak's refresh":       {map[string]any{"typ": "Refresh"}, "(typ)"},
+		"nobody's":                 {map[string]any{"sub": nil, "client_id": nil}, "(sub)"},
+		"a user without subject":   {map[string]any{"sub": nil, "username": "ada"}, "(sub)"},
+		"an empty subject":         {map[string]any{"sub": ""}, "(sub)"},
+		"half a pair":              {strings.Replace(i.facts(t, nil), `"ada"`, `"\ud800"`, 1), "sub"},
+		"a NUL":                    {map[string]any{"sub": "a\x00"}, "sub"},
+		"a role twice":             {strings.Replace(i.facts(t, nil), `{`, `{"realm_access":{"roles":[],"roles":["admin"]},`, 1), "realm_access"},
+		"501 roles":                {map[string]any{"roles": strings.Split(strings.Repeat("a ", 500)+"a", " ")}, "more than 500"},
 	} {
 		text, ok := tc.answer.(string)
 		if !ok {
@@ -283,9 +298,16 @@ func TestWhatIsNeverSent(t *testing.T) {
 	i, other := newIssuer(t), newIssuer(t)
 	tr := open(t, i.asking())
 	i.answer("/introspect", http.StatusOK, i.facts(t, nil))
+	many := map[string]int{}
+	for n := range 600 {
+		many[fmt.Sprint("c", n)] = n
+	}
+	deep := `{"iss":"ISSUER","sub":"ada","x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`
 	for story, raw := range map[string]string{
 		"empty": "", "17 KiB": strings.Repeat("a", 17<<10), "a space": "a b", "a line end": "a\r\nX: y", "a NUL": "a\x00", "not ASCII": "é",
 		"another issuer's": other.sign(t, "k1", nil, other.claims(nil)),
+		"another issuer's, with more claims than are read": other.sign(t, "k1", nil, other.claims(map[string]any{"clients": many})),
+		"another issuer's, nested deeper than is read":     other.sign(t, "k1", nil, strings.Replace(deep, "ISSUER", other.base, 1)),
 	} {
 		_, err := tr.Verify(t.Context(), raw)
 		refused(t, story, err, authority.TokenInvalid, "the token", raw)
@@ -295,7 +317,8 @@ func TestWhatIsNeverSent(t *testing.T) {
 	}
 	for story, raw := range map[string]string{
 		"16 KiB": strings.Repeat("a", 16<<10), "its own JWT": i.sign(t, "k1", nil, i.claims(nil)),
-		"a JWT without issuer": i.sign(t, "k1", nil, i.claims(map[string]any{"iss": nil})),
+		"a JWT without issuer":          i.sign(t, "k1", nil, i.claims(map[string]any{"iss": nil})),
+		"its own JWT, with many claims": i.sign(t, "k1", nil, i.claims(map[string]any{"clients": many})),
 	} {
 		if _, err := tr.Verify(t.Context(), raw); err != nil {
 			t.Errorf("%s: %v", story, err)

@@ -12,15 +12,20 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
-// verifyJWT judges a token by the issuer's key set.
-func (t *Trust) verifyJWT(ctx context.Context, raw string) (authority.Principal, error) {
+// disownJWT refuses what can be no JWT of the issuer's.
+func (t *Trust) disownJWT(raw string) error {
 	issuer, ok := token.ClaimedIssuer(raw)
 	switch {
 	case !ok:
-		return authority.Principal{}, t.refuse("is not a JWT of at most 16 KiB that can be read in one way only")
+		return t.refuse("is not a JWT of at most 16 KiB that can be read in one way only")
 	case issuer != t.o.Issuer:
-		return authority.Principal{}, t.refuse("is of another issuer, or names none (iss)")
+		return t.refuse("is of another issuer, or names none (iss)")
 	}
+	return nil
+}
+
+// verifyJWT judges a token by the issuer's key set.
+func (t *Trust) verifyJWT(ctx context.Context, raw string) (authority.Principal, error) {
 	header, claims, err := t.signed(ctx, raw)
 	if err != nil {
 		return authority.Principal{}, err

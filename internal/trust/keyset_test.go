@@ -249,6 +249,17 @@ func TestWhereTheKeysAre(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("led elsewhere where discovery was looked for", func(t *testing.T) {
+		o := i.options()
+		o.Issuer = i.base + "/portal"
+		i.on("/portal/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://login.invalid/", http.StatusFound)
+		})
+		i.answer("/.well-known/oauth-authorization-server/portal", http.StatusOK, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, o.Issuer, i.base+"/keys"))
+		if err := verify(o, o.Issuer); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("written down", func(t *testing.T) {
 		o := i.options()
 		o.Issuer, o.KeySetURL = "https://issuer.invalid", i.base+"/keys?tenant=a"

@@ -93,6 +93,14 @@ func New(o Options) (*Trust, error) {
 	return t, nil
 }
 
+// Keeping returns the same trust, with all that is known of its issuer, for tokens of which
+// other further claims are kept.
+func (t *Trust) Keeping(claims []string) *Trust {
+	other := *t
+	other.o.Claims = slices.Clone(claims)
+	return &other
+}
+
 // fault says all that is wrong with the options.
 func (o *Options) fault() error {
 	var faults []error
@@ -124,9 +132,21 @@ func (o *Options) fault() error {
 	return errors.Join(faults...)
 }
 
+// Disown refuses, as Verify would, a token that by its own words cannot be the issuer's.
+// It calls nobody and waits for nobody. Errors: TokenInvalid.
+func (t *Trust) Disown(credential string) error {
+	if t.o.Introspection != nil {
+		return t.disownOther(credential)
+	}
+	return t.disownJWT(credential)
+}
+
 // Verify returns the facts of a token that the issuer vouches for. Errors: TokenInvalid,
 // Unavailable.
 func (t *Trust) Verify(ctx context.Context, credential string) (authority.Principal, error) {
+	if err := t.Disown(credential); err != nil {
+		return authority.Principal{}, err
+	}
 	if t.o.Introspection != nil {
 		return t.introspect(ctx, credential)
 	}
