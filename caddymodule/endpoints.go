@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/gatehouse"
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
 // bodyDeadline is how long a request to an endpoint may take to arrive: its body is
@@ -82,6 +83,12 @@ func (e *Endpoints) serve(w http.ResponseWriter, r *http.Request) (bool, error) 
 	}
 	defer run.leave()
 	run.Serving()
+	// Failures count by address, and what may be done once must not be sent by another.
+	if guard.Early(r) && run.Site(e.index).Serves(r) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusTooEarly)
+		return true, nil
+	}
 	// Who sends his body slowly does not hold a handler for longer; net/http sets the
 	// deadline anew for the connection's next request.
 	if r.ContentLength != 0 && run.Site(e.index).Serves(r) {

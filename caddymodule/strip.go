@@ -23,7 +23,6 @@ import (
 type Strip struct {
 	app   *App
 	first bool // it stands in front of its sites, where nothing has been rewritten yet
-	only  bool // it strips and does nothing else: it stands in front of what answers errors
 	whole bool // whatever the host: there is one site; otherwise one of them must match
 	sites []site
 }
@@ -57,9 +56,6 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	handed, st := s.app.exchangeOf(w, r)
 	s.app.strip(r, st)
-	if s.only {
-		return next.ServeHTTP(w, r)
-	}
 	if why := st.Came(); why != "" && s.first && !at.lenient {
 		refusal := guard.RefuseTarget(why)
 		if run, err := s.app.lease.enter(); err == nil {
@@ -73,7 +69,8 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if s.first {
 		return next.ServeHTTP(handed, r)
 	}
-	// Beside the guard, after the endpoints: they read and set our own cookies.
+	// Beside the guard, after the endpoints: they read and set our own cookies. Or in front
+	// of what answers errors.
 	guard.StripCookies(r.Header)
 	handed, own := s.app.answerTo(handed)
 	err := next.ServeHTTP(handed, r)
@@ -84,6 +81,7 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // strip strips a request and judges its target as it came. Where a site has no host, a
 // rewrite may stand before every handler of ours: Caddy keeps what it was made of.
 func (a *App) strip(r *http.Request, st *guard.Request) {
+	upgrade(r)
 	if st.Stripped() { // by a handler further out
 		return
 	}
@@ -154,7 +152,7 @@ func (s *serverStrips) coverErrors(server *caddyhttp.Server) {
 	if server.Errors == nil || s.errors != nil {
 		return
 	}
-	s.errors = &Strip{app: s.forHosts.app, only: true, whole: true, sites: make([]site, 1)}
+	s.errors = &Strip{app: s.forHosts.app, whole: true, sites: make([]site, 1)}
 	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
 	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, first)
 }
@@ -199,6 +197,7 @@ func (s *Strip) cover(ctx caddy.Context, server *caddyhttp.Server, open bool) er
 		if s.whole && hostsOf(route) != nil {
 			continue
 		}
+		s.lookFirst(route)
 		if err := s.putBefore(ctx, route, open); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,6 +165,7 @@ func (u *pathUpstream) arrived(id string) (arrival, bool) {
 type rawClient struct {
 	addr string
 	h2   bool
+	tls  *tls.Config // nil: in the clear
 	conn net.Conn
 	in   *bufio.Reader
 
@@ -214,6 +216,11 @@ func (c *rawClient) close() {
 func (c *rawClient) dial() (err error) {
 	if c.conn, err = net.DialTimeout("tcp", c.addr, 10*time.Second); err != nil {
 		return err
+	}
+	if c.tls != nil {
+		config := c.tls.Clone()
+		config.ServerName, config.NextProtos = "app.example", []string{map[bool]string{true: "h2", false: "http/1.1"}[c.h2]}
+		c.conn = tls.Client(c.conn, config)
 	}
 	c.in = bufio.NewReader(c.conn)
 	if !c.h2 {

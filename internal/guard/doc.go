@@ -10,8 +10,8 @@
 //
 // It obeys RFC 6750 (bearer tokens: §2.1 the header only, §3 challenges),
 // RFC 9110 (§5.5 field values, §7.6.1 Connection, §6.5 trailers, §15.5.6 Allow),
-// RFC 8441 and RFC 9220 (WebSocket by extended CONNECT) and the Fetch standard's
-// definition of a CORS preflight.
+// RFC 8441 and RFC 9220 (WebSocket by extended CONNECT), RFC 8470 (early data) and the
+// Fetch standard's definition of a CORS preflight.
 //
 // # One request, several guards
 //

@@ -232,10 +232,14 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 
 // judgePolicy holds the policy against a principal of its own, which it keeps.
 func (g *Guard) judgePolicy(r *http.Request, st *Request, p authority.Principal, anonymous bool) *Refusal {
-	if err := g.policy.judge(&scene{r: r, st: st, principal: &p, guard: g}); err != nil {
-		return g.refusePolicy(err, anonymous)
+	err := g.policy.judge(&scene{r: r, st: st, principal: &p, guard: g})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errEarly):
+		return refuseEarly(err)
 	}
-	return nil
+	return g.refusePolicy(err, anonymous)
 }
 
 // anonymous judges a caller without a credential. A policy judges one too, by a
@@ -246,7 +250,11 @@ func (g *Guard) anonymous(r *http.Request, st *Request) *Refusal {
 		return g.refuseAnonymous()
 	}
 	g.removeHeaders(r.Header)
-	if g.policy != nil && !preflight {
+	if preflight {
+		removeBody(r)
+		return nil
+	}
+	if g.policy != nil {
 		return g.judgePolicy(r, st, authority.Principal{}, true)
 	}
 	return nil

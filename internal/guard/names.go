@@ -110,6 +110,11 @@ func (n *Names) Strip(r *http.Request, st *Request) {
 		}
 	}
 	n.deleteFrom(r.Trailer)
+	if r.Method == http.MethodConnect && !ConnectsWebSocket(r) {
+		// A proxy sends what follows a CONNECT on without a frame around it: in that blind
+		// tunnel the client would write the next requests to the upstream by itself.
+		removeBody(r)
+	}
 	if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || r.Trailer != nil) {
 		r.Body = &body{ReadCloser: r.Body, names: n, request: r}
 	}
@@ -120,6 +125,11 @@ func (n *Names) Strip(r *http.Request, st *Request) {
 // what the client sends in it reaches every path of the upstream with any header.
 func opensWebSocket(r *http.Request, upgrade []string) bool {
 	return r.Method == http.MethodGet && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
+}
+
+func removeBody(r *http.Request) {
+	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, 0, nil
+	delete(r.Header, "Content-Length")
 }
 
 func (n *Names) deleteFrom(h http.Header) {

@@ -61,6 +61,7 @@ var (
 	errNoValue = errors.New("it has no value")
 	errTooLong = errors.New("it is too long to be judged")
 	errQuery   = errors.New("the query cannot be parsed")
+	errEarly   = errors.New("nobody has proven it yet: the request came in early data")
 )
 
 // factError is an error of a fact, by the name that the expression has for it. It
@@ -140,10 +141,15 @@ func requestFacts() map[string]fact {
 		}}
 	}
 	return map[string]fact{
-		"method":    text("method", func(s *scene) string { return s.r.Method }),
-		"host":      text("host", func(s *scene) string { return hostname(s.r.Host) }),
-		"path":      text("path", func(s *scene) string { return s.r.URL.Path }),
-		"remote_ip": text("remote_ip", func(s *scene) string { return s.st.remoteIP(s.r) }),
+		"method": text("method", func(s *scene) string { return s.r.Method }),
+		"host":   text("host", func(s *scene) string { return hostname(s.r.Host) }),
+		"path":   text("path", func(s *scene) string { return s.r.URL.Path }),
+		"remote_ip": {cel.StringType, func(s *scene) (ref.Val, error) {
+			if Early(s.r) {
+				return nil, &factError{"request.remote_ip", errEarly}
+			}
+			return types.String(s.st.remoteIP(s.r)), nil
+		}},
 		"scheme": text("scheme", func(s *scene) string {
 			if s.r.TLS != nil {
 				return "https"

@@ -54,7 +54,7 @@ func asks() *http.Request {
 	r.Method, r.Host = http.MethodPost, "App.Example.com.:8443"
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = "/a b/ö", "/a%20b/%C3%B6", "a=1&a=2&b=x%20y&c"
 	r.RequestURI = "/a%20b/%C3%B6?" + r.URL.RawQuery
-	r.RemoteAddr, r.TLS = "[::ffff:10.1.2.3]:4711", new(tls.ConnectionState)
+	r.RemoteAddr, r.TLS = "[::ffff:10.1.2.3]:4711", &tls.ConnectionState{HandshakeComplete: true}
 	return r
 }
 

@@ -32,7 +32,7 @@ const (
 
 // Refusal is how a guard answers a request that does not pass.
 type Refusal struct {
-	Status int         // 400, 401, 403, 405 or 503
+	Status int         // 400, 401, 403, 405, 425 or 503
 	Header http.Header // what the answer carries: Cache-Control, and WWW-Authenticate, Retry-After or Allow
 	Reason Reason
 	Err    *authority.Error // for the log; holds no credential
@@ -141,6 +141,12 @@ func (g *Guard) refusePolicy(cause error, anonymous bool) *Refusal {
 	}
 	err.Kind = authority.TokenInvalid
 	return newRefusal(http.StatusUnauthorized, ReasonPolicy, err).with("WWW-Authenticate", g.challenge)
+}
+
+// refuseEarly asks for the request once more, after the handshake (RFC 8470 §5.2).
+func refuseEarly(cause error) *Refusal {
+	return newRefusal(http.StatusTooEarly, ReasonPolicy,
+		&authority.Error{Kind: authority.Unavailable, Public: "the request came too early to tell its sender's address", Err: cause})
 }
 
 func (g *Guard) challengeWith(code, description string) string {

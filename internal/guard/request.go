@@ -70,6 +70,11 @@ func (st *Request) forget() { st.known, st.by, st.record, st.whole = false, nil,
 // Stripped reports whether the request was stripped, and its target judged, before.
 func (st *Request) Stripped() bool { return st.stripped }
 
+// Early reports whether a request came before its handshake was complete, as HTTP/3 lets
+// those come who were here before: until then anybody may claim an address, or send again
+// what somebody else has sent (RFC 8470).
+func Early(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
+
 // seek reads the Authorization field the first time it is called, and reports whether
 // it did.
 func (st *Request) seek(h http.Header) bool {
