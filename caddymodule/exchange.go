@@ -44,6 +44,7 @@ type answer struct {
 	keeps  http.Header // identity headers that stood there before the app was asked; mostly nil
 	cleans bool        // what is asked now stands behind a guard, or beside one
 	wrote  bool
+	mute   bool // the header is all that the client gets
 }
 
 // requestVar is Caddy's variable in which a request's handlers find what they share,
@@ -53,19 +54,27 @@ const requestVar = "gatehouse.request"
 // exchangeOf returns what our handlers share about this request, and the writer to
 // hand on.
 func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *guard.Request) {
-	if x := exchangeIn(w, r); x != nil {
-		return x, &x.request
-	}
-	vars, caddys := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if st, ok := vars[requestVar].(*guard.Request); ok {
+	st, vars := requestIn(w, r)
+	if st != nil {
 		return w, st
 	}
 	x := &exchange{answer: answer{ResponseWriter: w, names: a.identityNames()}, of: r.URL}
 	x.request.ClientIP = clientIP
-	if caddys { // otherwise no request of Caddy's: nobody shares it
+	if vars != nil { // otherwise no request of Caddy's: nobody shares it
 		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing
 	}
 	return x, &x.request
+}
+
+// requestIn returns what our handlers share about this request, nil if none of them has
+// met it yet, and where else to look for it: Caddy's variables.
+func requestIn(w http.ResponseWriter, r *http.Request) (*guard.Request, map[string]any) {
+	if x := exchangeIn(w, r); x != nil {
+		return &x.request, nil
+	}
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	st, _ := vars[requestVar].(*guard.Request)
+	return st, vars
 }
 
 // clientIP is the client's address as Caddy judges it: forwarded ones count from
@@ -92,6 +101,16 @@ func (a *App) answerTo(w http.ResponseWriter) (to http.ResponseWriter, own *answ
 	}
 	own.look()
 	return to, own
+}
+
+// headerOnly keeps the body of an answer that is looked after back.
+func headerOnly(w http.ResponseWriter) {
+	switch of := w.(type) {
+	case *exchange:
+		of.mute = true
+	case *answer:
+		of.mute = true
+	}
 }
 
 // look has the answer cleaned from now on, of all but what stands there already.
@@ -160,6 +179,10 @@ func (a *answer) WriteHeader(status int) {
 	a.clean()
 	a.wrote = final(status)
 	h := a.Header()
+	if a.mute && a.wrote {
+		delete(h, "Content-Length")
+		delete(h, "Content-Encoding")
+	}
 	n := len(h)
 	a.ResponseWriter.WriteHeader(status)
 	if len(h) != n {
@@ -174,12 +197,18 @@ func final(status int) bool {
 // Write writes to the body, after the header.
 func (a *answer) Write(p []byte) (int, error) {
 	a.begin()
+	if a.mute {
+		return len(p), nil
+	}
 	return a.ResponseWriter.Write(p)
 }
 
 // ReadFrom is Write from a reader: the connection may do that without copying.
 func (a *answer) ReadFrom(from io.Reader) (int64, error) {
 	a.begin()
+	if a.mute {
+		return io.Copy(io.Discard, from)
+	}
 	return io.Copy(a.ResponseWriter, from)
 }
 

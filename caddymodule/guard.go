@@ -51,8 +51,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return caddyhttp.Error(refusal.Status, refusal.Err)
 	}
 	showUser(r, st)
-	guard.StripCookies(r.Header)
 	w, own := g.app.answerTo(w)
+	if st.Unjudged() {
+		headerOnly(w)
+	}
 	err = next.ServeHTTP(w, r)
 	own.ended()
 	return err
@@ -95,6 +97,9 @@ func showUser(r *http.Request, st *guard.Request) {
 		p, known := st.Principal()
 		if !known {
 			return "", true
+		}
+		if claim == "id" {
+			return st.ID(p), true
 		}
 		value, _ := guard.Claim(p, claim)
 		return value, true

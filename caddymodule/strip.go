@@ -19,10 +19,13 @@ import (
 //
 // In front of a site it also refuses the targets that some upstream may read as
 // another path: a matcher before a guard, or beside it, could be talked round by one.
-// Where a guard of the site says lenient_paths, each guard judges for itself.
+// Beside a guard it does so again, since a rewrite may have put something of the
+// client's into the path. Where a guard of the site says lenient_paths, each guard
+// judges for itself.
 type Strip struct {
 	app   *App
 	first bool // it stands in front of its sites, where nothing has been rewritten yet
+	only  bool // it judges no target: it stands in front of what answers errors
 	whole bool // whatever the host: there is one site; otherwise one of them must match
 	sites []site
 }
@@ -51,31 +54,40 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if at == nil {
 		return next.ServeHTTP(w, r)
 	}
-	if x := exchangeIn(w, r); x != nil && x.cleans && !s.first {
-		return next.ServeHTTP(w, r) // a guard has done all of this
-	}
 	handed, st := s.app.exchangeOf(w, r)
 	s.app.strip(r, st)
-	if why := st.Came(); why != "" && s.first && !at.lenient {
-		refusal := guard.RefuseTarget(why)
-		if run, err := s.app.lease.enter(); err == nil {
-			run.Serving()
-			run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
-			run.leave()
-		}
-		maps.Copy(w.Header(), refusal.Header)
-		return caddyhttp.Error(refusal.Status, refusal.Err)
-	}
 	if s.first {
+		if !at.lenient {
+			if why := st.Came(); why != "" {
+				return s.refuse(w, r, st, why)
+			}
+			st.Judge()
+		}
 		return next.ServeHTTP(handed, r)
 	}
-	// Beside the guard, after the endpoints: they read and set our own cookies. Or in front
-	// of what answers errors.
-	guard.StripCookies(r.Header)
+	if !s.only { // an error is answered whatever the target is
+		if why := st.Rewritten(r); why != "" {
+			return s.refuse(w, r, st, why)
+		}
+	}
+	// Beside the guard, after the endpoints: they set our own cookies.
 	handed, own := s.app.answerTo(handed)
 	err := next.ServeHTTP(handed, r)
 	own.ended()
 	return err
+}
+
+// refuse answers a request whose target is ambiguous.
+func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request, why string) error {
+	st.DropCredential(r.Header)
+	refusal := guard.RefuseTarget(why)
+	if run, err := s.app.lease.enter(); err == nil {
+		run.Serving()
+		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
+		run.leave()
+	}
+	maps.Copy(w.Header(), refusal.Header)
+	return caddyhttp.Error(refusal.Status, refusal.Err)
 }
 
 // strip strips a request and judges its target as it came. Where a site has no host, a

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"strings"
@@ -42,6 +43,7 @@ http://$AUTH {
 }
 http://$APP {
 	bind 127.0.0.1
+	header X-Policy DIGEST
 	guard /optional/* {
 		accept demo forged
 		optional
@@ -69,7 +71,27 @@ func policyServer(t *testing.T, policy string) (*server, *forger) {
 	return s.start(policed(policy)), f
 }
 
-func policed(policy string) string { return strings.ReplaceAll(withPolicy, "POLICY", policy) }
+func policed(policy string) string {
+	return strings.NewReplacer("POLICY", policy, "DIGEST", policyDigest(policy)).Replace(withPolicy)
+}
+
+func policyDigest(policy string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(policy))) }
+
+// repolicy reloads, and waits until the new configuration answers: Caddy ends the old one in
+// the background, and for a moment that may still answer on a connection of its own.
+func (s *server) repolicy(policy string) {
+	s.t.Helper()
+	if err := s.reload(policed(policy)); err != nil {
+		s.t.Fatal(err)
+	}
+	for range 1000 {
+		client.CloseIdleConnections()
+		if a := send(s.t, "GET", "http://"+s.vars["APP"]+"/", ""); a.header.Get("X-Policy") == policyDigest(policy) {
+			return
+		}
+	}
+	s.t.Fatal("the new configuration never answers")
+}
 
 // Policies say yes and no on the real binary, by the token and by the request.
 func TestPolicies(t *testing.T) {
@@ -116,9 +138,7 @@ func TestPolicies(t *testing.T) {
 		{`false`, "GET", "/", own, nil, 403},
 	} {
 		t.Run(fmt.Sprintf("%d %s", i, c.policy), func(t *testing.T) {
-			if err := s.reload(policed(c.policy)); err != nil {
-				t.Fatal(err)
-			}
+			s.repolicy(c.policy)
 			s.secret(c.token)
 			a := send(t, c.method, "http://"+s.vars["APP"]+c.path, "", append([]string{"Authorization", "Bearer " + c.token}, c.headers...)...)
 			if a.status != c.status {
@@ -155,9 +175,7 @@ func TestNarrowedPolicyAppliesToCachedTokens(t *testing.T) {
 		{`principal.source == "forged"`, 403, 200},
 		{`true`, 200, 200},
 	} {
-		if err := s.reload(policed(c.policy)); err != nil {
-			t.Fatal(err)
-		}
+		s.repolicy(c.policy)
 		ask(c.policy, c.own, c.foreign)
 	}
 	if n := f.calls(); n != fetched {
@@ -165,13 +183,9 @@ func TestNarrowedPolicyAppliesToCachedTokens(t *testing.T) {
 	}
 	// A claim that no rule named before was not kept; now it is, and so the token is
 	// looked at afresh.
-	if err := s.reload(policed(`principal.claims.level == 3`)); err != nil {
-		t.Fatal(err)
-	}
+	s.repolicy(`principal.claims.level == 3`)
 	ask("by a claim that was not asked for before", 403, 200)
-	if err := s.reload(policed(`principal.claims.level > 3`)); err != nil {
-		t.Fatal(err)
-	}
+	s.repolicy(`principal.claims.level > 3`)
 	ask("by the same claim", 403, 403)
 }
 

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,14 +22,35 @@ func OwnCookie(name string) bool {
 	return len(name) >= len(ownCookies) && strings.EqualFold(name[:len(ownCookies)], ownCookies)
 }
 
-// StripCookies takes the gateway's own cookies off a request that goes on to an app,
-// and leaves every other byte of the Cookie fields as it came.
-func StripCookies(h http.Header) { rewriteField(h, "Cookie", withoutOwnCookies) }
+// stripCookies takes the gateway's own cookies off a request, and leaves every other
+// byte of the Cookie fields as it came. It returns those it took, as one field.
+func stripCookies(h http.Header) (own string) {
+	rewriteField(h, "Cookie", func(field string) string {
+		rest, taken := withoutOwnCookies(field)
+		if taken != "" && own != "" {
+			own += "; "
+		}
+		own += taken
+		return rest
+	})
+	return own
+}
 
-// StripSetCookies takes the gateway's own cookies out of an app's answer.
+// ShowCookies puts the gateway's own cookies back, which stripping took off the request:
+// for its own endpoints, which answer it themselves.
+func (st *Request) ShowCookies(h http.Header) {
+	if st.cookies != "" {
+		h["Cookie"] = append(slices.Clip(h["Cookie"]), st.cookies)
+		st.cookies = ""
+	}
+}
+
+// StripSetCookies takes the gateway's own cookies out of an app's answer. A cookie without
+// a name comes back as its value alone, which then looks like a name and a value.
 func StripSetCookies(h http.Header) {
 	rewriteField(h, "Set-Cookie", func(field string) string {
-		if name, _, _ := strings.Cut(field, "="); OwnCookie(name) {
+		name, _, _ := strings.Cut(strings.TrimLeft(field, "= \t"), "=")
+		if OwnCookie(name) {
 			return ""
 		}
 		return field
@@ -61,9 +83,9 @@ func rewriteField(h http.Header, name string, rewrite func(string) string) {
 	}
 }
 
-// withoutOwnCookies returns the field itself where it has none of ours.
-func withoutOwnCookies(field string) string {
-	var kept []string
+// withoutOwnCookies returns the field itself where it has none of ours, and ours.
+func withoutOwnCookies(field string) (rest, own string) {
+	var kept, taken []string
 	at, found := 0, false
 	for pair := range strings.SplitSeq(field, ";") {
 		name, _, _ := strings.Cut(pair, "=")
@@ -72,13 +94,14 @@ func withoutOwnCookies(field string) string {
 				found = true
 				kept = strings.Split(field, ";")[:at]
 			}
+			taken = append(taken, trim(pair))
 		} else if found {
 			kept = append(kept, pair)
 		}
 		at++
 	}
 	if !found {
-		return field
+		return field, ""
 	}
-	return strings.TrimLeft(strings.Join(kept, ";"), " ")
+	return strings.TrimLeft(strings.Join(kept, ";"), " "), strings.Join(taken, "; ")
 }

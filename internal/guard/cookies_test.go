@@ -27,13 +27,49 @@ func TestOwnCookiesStayHere(t *testing.T) {
 		if c.in != nil {
 			h["Cookie"] = slices.Clone(c.in)
 		}
-		StripCookies(h)
+		stripCookies(h)
 		if !slices.Equal(h["Cookie"], c.want) {
 			t.Errorf("%q became %q, want %q", c.in, h["Cookie"], c.want)
 		}
 	}
 	h := http.Header{"Cookie": {"session=0123456789abcdef; theme=dark; lang=en"}}
-	if got := testing.AllocsPerRun(10, func() { StripCookies(h) }); got != 0 {
+	if got := testing.AllocsPerRun(10, func() { stripCookies(h) }); got != 0 {
 		t.Errorf("%v allocations", got)
+	}
+}
+
+// They are kept for the gateway's own endpoints, beside whatever has become of the others.
+func TestOwnCookiesComeBack(t *testing.T) {
+	r := get("Cookie", "a=1; gatehouse-x=s; b=2", "Cookie", "__Host-gatehouse-y=t ;gatehouse-z")
+	st := new(Request)
+	NewNames().Strip(r, st)
+	if want := []string{"a=1; b=2"}; !slices.Equal(r.Header["Cookie"], want) {
+		t.Errorf("stripped: %q", r.Header["Cookie"])
+	}
+	for range 2 {
+		st.ShowCookies(r.Header)
+		if want := []string{"a=1; b=2", "gatehouse-x=s; __Host-gatehouse-y=t; gatehouse-z"}; !slices.Equal(r.Header["Cookie"], want) {
+			t.Errorf("shown: %q", r.Header["Cookie"])
+		}
+	}
+	r = get()
+	st = new(Request)
+	NewNames().Strip(r, st)
+	if st.ShowCookies(r.Header); r.Header["Cookie"] != nil {
+		t.Errorf("a request without cookies has %q", r.Header["Cookie"])
+	}
+}
+
+// An app sets none of ours, nor one without a name whose value would come back as one.
+func TestAppsSetNoCookieOfOurs(t *testing.T) {
+	kept := []string{"a=gatehouse-x", "=a=gatehouse-x", "=", "", "my-gatehouse-x=1", "a; gatehouse-x=1"}
+	h := http.Header{"Set-Cookie": append([]string{
+		"gatehouse-x=1", "Gatehouse-x = 1; Path=/", "gatehouse-x", "gatehouse-x; Path=/", "\tgatehouse-x=1", "__Host-gatehouse-x=1; Secure", "__secure-gatehouse-x",
+		"=gatehouse-x=1", " = gatehouse-x=1; Path=/", "=\t__host-gatehouse-x=1", "=gatehouse-x", "==gatehouse-x=1",
+	}, kept...)}
+	StripSetCookies(h)
+	kept = slices.DeleteFunc(kept, func(s string) bool { return s == "" }) // a field that says nothing
+	if !slices.Equal(h["Set-Cookie"], kept) {
+		t.Errorf("%q is left, want %q", h["Set-Cookie"], kept)
 	}
 }

@@ -37,13 +37,16 @@ func parse(value string) (credential string, f found) {
 	if value == "" || !isToken(value[0]) {
 		return "", foundMalformed
 	}
-	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+	if !hasScheme(value, scheme) {
+		// Repeated fields may come joined; some upstreams take them apart again.
+		for element := range strings.SplitSeq(value, ",") {
+			if hasScheme(trimOWS(element), scheme) {
+				return "", foundMalformed
+			}
+		}
 		return "", foundNone
 	}
 	rest := value[len(scheme):]
-	if rest != "" && isToken(rest[0]) {
-		return "", foundNone // a longer scheme name
-	}
 	if rest == "" || rest[0] != ' ' {
 		return "", foundMalformed
 	}
@@ -55,6 +58,12 @@ func parse(value string) (credential string, f found) {
 		return "", foundMalformed
 	}
 	return rest, foundBearer
+}
+
+// hasScheme reports whether a value begins with the scheme, and not with a longer name.
+func hasScheme(value, scheme string) bool {
+	return len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) &&
+		(len(value) == len(scheme) || !isToken(value[len(scheme)]))
 }
 
 // trimOWS removes the white space around a field value, which is no part of it
@@ -149,9 +158,11 @@ func commonPrefix(s string) int {
 // header by which an upstream could take it for another method. Over HTTP/3 nobody
 // can say yet whether there is a body: who lets a preflight pass takes it away.
 func isPreflight(r *http.Request) bool {
-	if r.Method != http.MethodOptions || len(r.TransferEncoding) != 0 ||
-		r.ContentLength != 0 && (r.ContentLength > 0 || r.ProtoMajor < 3) {
+	if r.Method != http.MethodOptions || r.ContentLength > 0 || len(r.TransferEncoding) != 0 {
 		return false
+	}
+	if r.ContentLength < 0 && r.ProtoMajor < 3 {
+		return false // HTTP/3 alone cannot tell before it is read that there is no body
 	}
 	origin, method := r.Header["Origin"], r.Header["Access-Control-Request-Method"]
 	if len(origin) != 1 || origin[0] == "" || len(method) != 1 || method[0] == "" {

@@ -42,12 +42,16 @@ func TestParse(t *testing.T) {
 		{"Bearer abcdefgh\xc3\xa9jklmnop", "", foundMalformed},
 		{"\"Bearer\" abc", "", foundMalformed},
 		{", Bearer abc", "", foundMalformed},
+		{"Basic YTpi, Bearer abc", "", foundMalformed},
+		{"Basic YTpi,bearer abc", "", foundMalformed},
+		{"DPoP abc ,\tBEARER", "", foundMalformed},
 
 		{"Basic YTpi", "", foundNone},
 		{"DPoP abc", "", foundNone},
 		{"Bearerabc", "", foundNone},
 		{"Bearer2 abc", "", foundNone},
 		{"Bear", "", foundNone},
+		{"Digest username=\"bearer\", realm=\"x\", bearer2=y", "", foundNone},
 	}
 	for _, tt := range tests {
 		got, f := parse(tt.value)

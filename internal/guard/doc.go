@@ -21,7 +21,8 @@
 // them must agree; the identity headers are those of the last one. When one of
 // them says `credential strip`, no later `keep` brings the field back. A
 // refusal withdraws whatever identity an earlier guard had set, so that an error
-// route sees none.
+// route sees none, nor the credential. The gateway's own cookies are taken off and
+// kept in the Request for its own endpoints.
 //
 // # What is no credential of ours
 //
@@ -63,8 +64,9 @@
 // method, host (lower case, no port), path (decoded, as the upstream will see it),
 // scheme, remote_ip (the client's, as the door judges it), time, headers (names in lower
 // case, repeated fields joined with ", ", without the credential and what guards set) and
-// query (each name's values, all of them, in order). has() tells whether a field has a
-// value.
+// query (each name's values, all of them, in order). A header or parameter that an
+// upstream could see otherwise is an error: there in another spelling, or named by
+// Connection. has() tells whether a field has a value.
 //
 // claims, headers and query are asked for names that the expression writes out:
 // principal.claims.tenant, request.headers["x-env"], "debug" in request.query. A name

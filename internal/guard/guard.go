@@ -191,6 +191,11 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 	if !st.stripped {
 		return refuseMisuse()
 	}
+	// First of all: what answers a refused request has no use for the credential either.
+	fresh := st.seek(r.Header)
+	if g.strip {
+		st.dropCredential(r.Header, fresh)
+	}
 	if methodRefused(r) {
 		return refuseMethod()
 	}
@@ -198,10 +203,6 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 		if why := st.Ambiguous(r); why != "" {
 			return RefuseTarget(why)
 		}
-	}
-	fresh := st.seek(r.Header)
-	if g.strip {
-		st.dropCredential(r.Header, fresh)
 	}
 	switch st.found {
 	case foundMalformed:
@@ -245,13 +246,14 @@ func (g *Guard) judgePolicy(r *http.Request, st *Request, p authority.Principal,
 // anonymous judges a caller without a credential. A policy judges one too, by a
 // principal without anything; a true preflight tells nothing to judge by.
 func (g *Guard) anonymous(r *http.Request, st *Request) *Refusal {
-	preflight := isPreflight(r)
+	preflight := st.cookies == "" && isPreflight(r)
 	if !g.optional && !preflight {
 		return g.refuseAnonymous()
 	}
 	g.removeHeaders(r.Header)
 	if preflight {
 		removeBody(r)
+		st.unjudged = st.unjudged || !g.optional || g.policy != nil
 		return nil
 	}
 	if g.policy != nil {

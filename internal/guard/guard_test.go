@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -266,6 +267,7 @@ func TestPreflight(t *testing.T) {
 		{"without Origin", "OPTIONS", real[2:], 401},
 		{"without the method", "OPTIONS", append(real[:2:2], real[4:]...), 401},
 		{"with a cookie", "OPTIONS", plus("Cookie", "a=b"), 401},
+		{"with a cookie of ours", "OPTIONS", plus("Cookie", "gatehouse-login-x=s"), 401},
 		{"with a bad credential", "OPTIONS", plus("Authorization", "Bearer wrong"), 401},
 		{"with another scheme's credential", "OPTIONS", plus("Authorization", "Basic YTpi"), 401},
 		{"two origins", "OPTIONS", plus("Origin", "https://evil.example"), 401},
@@ -288,6 +290,53 @@ func TestPreflight(t *testing.T) {
 	withBody.ContentLength = -1
 	_, refusal := meet(withBody, g)
 	wantStatus(t, refusal, 401)
+
+	// Over HTTP/3 no length is said where there is no body. If there is one, it stays here.
+	h3 := request("OPTIONS", real...)
+	h3.ProtoMajor, h3.ContentLength, h3.Body = 3, -1, io.NopCloser(strings.NewReader("x"))
+	_, refusal = meet(h3, g)
+	wantStatus(t, refusal, 200)
+	if body, _ := io.ReadAll(h3.Body); len(body) != 0 || h3.ContentLength != 0 {
+		t.Errorf("a preflight brings %q", body)
+	}
+	h3 = request("OPTIONS", real...)
+	h3.ProtoMajor, h3.ContentLength = 3, 1
+	_, refusal = meet(h3, g)
+	wantStatus(t, refusal, 401)
+}
+
+// Whatever is refused keeps no credential for what answers it, unless the rule says keep.
+func TestRefusedRequestsLoseTheCredential(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"a method":  func(r *http.Request) { r.Method = "TRACE" },
+		"a target":  func(r *http.Request) { r.URL.Path, r.RequestURI = "/a//b", "/a//b" },
+		"a host":    func(r *http.Request) { r.Host = "a@b" },
+		"a token":   func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer wrong"} },
+		"two":       func(r *http.Request) { r.Header.Add("Authorization", "Basic YTpi") },
+		"no bearer": func(r *http.Request) { r.Header["Authorization"] = []string{"Basic YTpi, Bearer " + token} },
+	} {
+		for _, keep := range []string{"", "keep"} {
+			r := bearer()
+			change(r)
+			if _, refusal := meet(r, mustGuard(t, config.Guard{Credential: keep}, mainRealm(knows(ada())))); refusal == nil {
+				t.Fatalf("%s passes", name)
+			}
+			if kept := r.Header["Authorization"] != nil; kept != (keep == "keep") {
+				t.Errorf("%s, credential %q: it is there: %v", name, keep, kept)
+			}
+		}
+	}
+	r, st := bearer(), new(Request)
+	NewNames().Strip(r, st)
+	st.DropCredential(r.Header)
+	if r.Header["Authorization"] != nil {
+		t.Error("it is there before any guard")
+	}
+	r, st = get("Authorization", "Basic YTpi"), new(Request)
+	NewNames().Strip(r, st)
+	if st.DropCredential(r.Header); r.Header["Authorization"] == nil {
+		t.Error("what is none of ours is gone")
+	}
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -168,13 +168,13 @@ func (g *Guard) identify(h http.Header, st *Request, p *authority.Principal, by 
 	st.unset(h)
 	// Beside others, a trust speaks for its own people only: whom it calls alice is not
 	// the alice of a realm.
-	source := ""
+	st.source = ""
 	if by.Judged && len(g.accepted) > 1 {
-		source = by.Name + ":"
+		st.source = by.Name + ":"
 	}
 	for i := range g.fields {
 		name := g.fields[i].name
-		value := g.fields[i].value(p, source)
+		value := g.fields[i].value(p, st.source)
 		if value == "" {
 			delete(h, name)
 			continue

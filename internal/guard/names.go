@@ -43,6 +43,19 @@ func foldsTo(name, folded string) bool {
 	return true
 }
 
+// alike reports whether two names fold to the same.
+func alike(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		if foldTable[a[i]] != foldTable[b[i]] {
+			return false
+		}
+	}
+	return true
+}
+
 // Names is the folded set of identity header names: what no client may send.
 type Names struct {
 	byLength [][]string
@@ -88,9 +101,9 @@ func (n *Names) Has(name string) bool {
 }
 
 // Strip removes inbound identity from the request: header fields, trailer fields
-// declared or not, and their names in the lists of Connection and Trailer. It also
-// judges the target, unless Arrive did. It acts once per Request, so that it takes
-// nothing that a guard has set.
+// declared or not, and their names in the lists of Connection and Trailer; and the
+// gateway's own cookies, which the Request keeps. It also judges the target, unless
+// Arrive did. It acts once per Request, so that it takes nothing that a guard has set.
 func (n *Names) Strip(r *http.Request, st *Request) {
 	if st.stripped {
 		return
@@ -109,6 +122,7 @@ func (n *Names) Strip(r *http.Request, st *Request) {
 			delete(r.Header, name)
 		}
 	}
+	st.cookies = stripCookies(r.Header)
 	n.deleteFrom(r.Trailer)
 	if r.Method == http.MethodConnect && !ConnectsWebSocket(r) {
 		// A proxy sends what follows a CONNECT on without a frame around it: in that blind

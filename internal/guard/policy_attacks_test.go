@@ -225,8 +225,57 @@ func TestAttackNameOfALocalUser(t *testing.T) {
 		if refusal := g.Check(r, st); refusal != nil {
 			t.Fatalf("%s: %v", name, refusal.Err)
 		}
-		if got := r.Header.Get("Remote-User"); got != tc.want {
-			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		if got := r.Header.Get("Remote-User"); got != tc.want || st.ID(&p) != tc.want {
+			t.Errorf("%s: %q and %q, want %q", name, got, st.ID(&p), tc.want)
+		}
+	}
+}
+
+// Attack: the rule sees a field that the upstream will not see, since Connection has the
+// proxy drop it, or not the one that the upstream sees, since that has another spelling.
+func TestAttackFieldThatTheUpstreamSeesOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		policy string
+		header []string
+		passes bool
+	}{
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine"}, true},
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine", "Connection", "close, X-Other"}, true},
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine", "Connection", "close, x-tenant"}, false},
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine", "Connection", "close", "Connection", "\tX-TENANT ,"}, false},
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine", "X_tenant", "other"}, false},
+		{`request.headers["x-tenant"] == "mine"`, []string{"X-Tenant", "mine", "X.tenant", "mine"}, false},
+		{`!("x-debug" in request.headers)`, nil, true},
+		{`!("x-debug" in request.headers)`, []string{"X-Debug", "1"}, false},
+		{`!("x-debug" in request.headers)`, []string{"X~debug", "1"}, false},
+		{`!("x-debug" in request.headers)`, []string{"X_debug", "1"}, false},
+		{`!("x-debug" in request.headers)`, []string{"X-Debug", "1", "Connection", "X-Debug"}, false},
+		{`!("x-debug" in request.headers)`, []string{"X-Debugs", "1", "Xdebug", "1"}, true},
+		{`!("x_debug" in request.headers)`, []string{"X-Debug", "1"}, false},
+		{`request.headers["upgrade"] == "websocket"`, []string{"Connection", "Upgrade", "Upgrade", "websocket"}, true},
+	} {
+		g := mustGuard(t, config.Guard{Policy: c.policy}, mainRealm(knows(ada())))
+		_, refusal := meet(bearer(c.header...), g)
+		if passes := refusal == nil; passes != c.passes || !passes && refusal.Reason != ReasonPolicy {
+			t.Errorf("%s with %q passes: %v, %+v", c.policy, c.header, passes, refusal)
+		}
+	}
+}
+
+// Attack: a parameter by a name that the rule does not ask for, and that the upstream
+// takes for the one it does.
+func TestAttackParameterByAnotherName(t *testing.T) {
+	g := mustGuard(t, config.Guard{Policy: `!("tenant_id" in request.query) || request.query.tenant_id == ["mine"]`}, mainRealm(knows(ada())))
+	for query, passes := range map[string]bool{
+		"": true, "tenant_id=mine": true, "tenant_id=mine&tenants=x&tenant=y&tenant-id=z": true, "a[b]=1&a[c]=2": true,
+		"tenant_id=other": false, "tenant_id=mine&tenant_id=other": false,
+		"tenant_id[]=other": false, "tenant_id%5B0%5D=other": false, "tenant_id=mine&tenant_id[x]=other": false, "tenant.id=other": false, "tenant%20id=other": false,
+		"tenant+id=other": false, "tenant[id=other": false, "%20tenant_id=other": false, "tenant_id%00x=other": false, "tenant.id[]=other": false,
+	} {
+		r := bearer()
+		r.URL.RawQuery = query
+		if _, refusal := meet(r, g); (refusal == nil) != passes {
+			t.Errorf("?%s passes: %v, %+v", query, refusal == nil, refusal)
 		}
 	}
 }

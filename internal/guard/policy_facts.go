@@ -58,10 +58,12 @@ const (
 const maxPolicyInput = 8 << 10
 
 var (
-	errNoValue = errors.New("it has no value")
-	errTooLong = errors.New("it is too long to be judged")
-	errQuery   = errors.New("the query cannot be parsed")
-	errEarly   = errors.New("nobody has proven it yet: the request came in early data")
+	errNoValue  = errors.New("it has no value")
+	errTooLong  = errors.New("it is too long to be judged")
+	errQuery    = errors.New("the query cannot be parsed")
+	errAlias    = errors.New("it is there in another spelling")
+	errEarly    = errors.New("nobody has proven it yet: the request came in early data")
+	errHopByHop = errors.New("the Connection field takes it away from the upstream")
 )
 
 // factError is an error of a fact, by the name that the expression has for it. It
@@ -189,8 +191,15 @@ func (s *scene) claim(name string) (ref.Val, error) {
 // none: repeated ones joined as RFC 9110 §5.3 joins them. The credential and what a
 // guard set are no part of what the client asks.
 func (s *scene) header(name string) (ref.Val, error) {
-	values := s.r.Header[http.CanonicalHeaderKey(name)]
-	if len(values) == 0 || s.guard.sets(name) || s.st.setBy != nil && s.st.setBy.sets(name) {
+	if s.guard.sets(name) || s.st.setBy != nil && s.st.setBy.sets(name) {
+		return nil, nil
+	}
+	canonical := http.CanonicalHeaderKey(name)
+	if err := s.doubtful(canonical); err != nil {
+		return nil, &factError{"request.headers." + name, err}
+	}
+	values := s.r.Header[canonical]
+	if len(values) == 0 {
 		return nil, nil
 	}
 	size := 2 * (len(values) - 1)
@@ -206,8 +215,28 @@ func (s *scene) header(name string) (ref.Val, error) {
 	return types.String(strings.Join(values, ", ")), nil
 }
 
+// doubtful reports why an upstream could see another field of that name than we do. A
+// CGI-like one takes X~Env for X-Env; and a proxy drops what Connection names (RFC 9110
+// §7.6.1), except that it passes an upgrade on.
+func (s *scene) doubtful(canonical string) error {
+	for name := range s.r.Header {
+		if name != canonical && alike(name, canonical) {
+			return errAlias
+		}
+	}
+	for _, v := range s.r.Header["Connection"] {
+		for element := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(trim(element), canonical) && canonical != "Upgrade" {
+				return errHopByHop
+			}
+		}
+	}
+	return nil
+}
+
 // parameter returns all values that the query gives a name, in order, nil if there is
-// none. Upstreams differ in which of them they take, so none is left out.
+// none. Upstreams differ in which of them they take, so none is left out; and in which
+// names are one, so a name that some of them takes for this one is an error.
 func (s *scene) parameter(name string) (ref.Val, error) {
 	if len(s.r.URL.RawQuery) > maxPolicyInput {
 		return nil, &factError{"request.query", errTooLong}
@@ -216,15 +245,43 @@ func (s *scene) parameter(name string) (ref.Val, error) {
 	if err != nil {
 		return nil, &factError{"request.query", errQuery}
 	}
+	for other := range values {
+		if other != name && sameParameter(other, name) {
+			return nil, &factError{"request.query." + name, errAlias}
+		}
+	}
 	if found := values[name]; len(found) > 0 {
 		return types.NewStringList(types.DefaultTypeAdapter, found), nil
 	}
 	return nil, nil
 }
 
+// sameParameter reports whether some upstream takes two names of a query for one. Case
+// makes two of them nearly everywhere, and here.
+func sameParameter(a, b string) bool {
+	return parameterName(a, false) == parameterName(b, false) || parameterName(a, true) == parameterName(b, true)
+}
+
+// parameterName is the name of a parameter as PHP and its like have it: nothing behind a
+// NUL, no spaces in front, "a.b" as "a_b"; and "a[b]" as a part of a, or where the bracket
+// stays open as "a_b".
+func parameterName(name string, open bool) string {
+	name, _, _ = strings.Cut(name, "\x00")
+	name = strings.TrimLeft(name, " ")
+	if i := strings.IndexByte(name, '['); i > 0 && !open {
+		name = name[:i]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '.' || r == '[' {
+			return '_'
+		}
+		return r
+	}, name)
+}
+
 // sets reports whether an upstream could read name as an identity header of the guard.
 func (g *Guard) sets(name string) bool {
-	return slices.ContainsFunc(g.fields, func(f field) bool { return len(f.name) == len(name) && foldsTo(name, fold(f.name)) })
+	return slices.ContainsFunc(g.fields, func(f field) bool { return alike(f.name, name) })
 }
 
 // hostname is the host of a Host field: without its port, in lower case, without the

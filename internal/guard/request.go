@@ -19,18 +19,22 @@ type Request struct {
 	// Shown is the door's own mark: placeholders answer from this Request.
 	Shown bool
 
-	stripped bool
-	arrived  bool // the target was judged as it came
-	sought   bool // the Authorization field was read
-	known    bool // by is set and no guard has refused since
-	found    found
+	stripped   bool
+	arrived    bool // the target was judged as it came
+	everywhere bool // ambiguous targets are refused on the whole site
+	unjudged   bool // it passed as a preflight, where nobody without a credential does
+	sought     bool // the Authorization field was read
+	known      bool // by is set and no guard has refused since
+	found      found
 
 	credential    string
 	authorization string // the field the credential came in
+	cookies       string // the gateway's own, which no app gets to see
 	came          string // why the target was ambiguous as it came, before any rewrite
 	judged        string // the RequestURI that was judged as it came
 
 	by     *Accepted            // who vouched
+	source string               // what stands before his name, where another could have the same
 	record string               // what by recalls the principal from; empty: whole is there
 	whole  *authority.Principal // the principal, where there is no record
 
@@ -55,6 +59,16 @@ func (st *Request) Principal() (*authority.Principal, bool) {
 	return &p, true
 }
 
+// ID is the subject of a principal of this request in the form in which Caddy hands it on
+// by itself, as REMOTE_USER to FastCGI and to its access log: as the identity headers have
+// it, whoever vouched.
+func (st *Request) ID(p *authority.Principal) string {
+	if p.Subject == "" {
+		return ""
+	}
+	return st.source + p.Subject
+}
+
 // know keeps whom a guard recognised, by the record if there is one.
 func (st *Request) know(by *Accepted, p *authority.Principal, record string) {
 	st.known, st.by, st.record = true, by, record
@@ -75,6 +89,11 @@ func (st *Request) Stripped() bool { return st.stripped }
 // what somebody else has sent (RFC 8470).
 func Early(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
 
+// Unjudged reports whether the request passed for no other reason than being a preflight.
+// An app that takes no notice of the method answers one as if it were asked for what the
+// guard protects: of the answer a browser needs the header only, and nobody gets more.
+func (st *Request) Unjudged() bool { return st.unjudged }
+
 // seek reads the Authorization field the first time it is called, and reports whether
 // it did.
 func (st *Request) seek(h http.Header) bool {
@@ -89,6 +108,10 @@ func (st *Request) seek(h http.Header) bool {
 	}
 	return true
 }
+
+// DropCredential removes the client's credential from a request that is refused before a
+// guard has looked at it: whatever answers it has no use for it.
+func (st *Request) DropCredential(h http.Header) { st.dropCredential(h, st.seek(h)) }
 
 // dropCredential removes the field that held the client's credential, but not one that
 // an operator's handler put in its place after it was read (fresh: just now).

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -51,6 +52,18 @@ func (st *Request) Arrive(r *http.Request, method, target string, u *url.URL) {
 // Came is why the target was ambiguous as it came, "" if it was plain or the request
 // was not stripped.
 func (st *Request) Came() string { return st.came }
+
+// Judge says that ambiguous targets are refused on the whole site.
+func (st *Request) Judge() { st.everywhere = true }
+
+// Rewritten is why the target is ambiguous as it stands now, "" if it is plain or nobody
+// said that such are refused on the whole site: its guards judge for themselves then.
+func (st *Request) Rewritten(r *http.Request) string {
+	if !st.everywhere {
+		return ""
+	}
+	return st.Ambiguous(r)
+}
 
 // RefuseTarget answers a request whose target is ambiguous.
 func RefuseTarget(why string) *Refusal {
@@ -154,6 +167,7 @@ var pathClasses = func() (t [256]uint8) {
 	}
 	t['/'], t['.'], t[' '], t['%'], t[';'] = pathSlash, pathDot, pathSpace, pathPercent, pathSemicolon
 	t['\\'], t['?'], t['#'] = pathBackslash, pathQuestion, pathHash
+	t['+'] = pathSpace // to whoever decodes a path like a form
 	return t
 }()
 
@@ -161,7 +175,7 @@ var pathClasses = func() (t [256]uint8) {
 type pathJudge struct {
 	bytes   int               // in the segment, decoded
 	dots    int               // in the segment
-	spaces  int               // in the segment
+	spaces  int               // bytes of the segment that a trim may take away
 	percent int               // 1 after a percent sign that is text, 2 after one and a hexadecimal digit
 	char    [utf8.UTFMax]byte // the beginning of a character beyond ASCII
 	have    int               // bytes in char
@@ -268,8 +282,36 @@ func (j *pathJudge) text(c byte) string {
 		return whyUTF8
 	case char < 0xa0:
 		return whyControl
+	default:
+		j.have = 0
+		return j.beyond(char, size)
 	}
-	j.have = 0
+}
+
+// beyond judges a character beyond ASCII that some upstream takes for one of ASCII: one
+// that brings text into its compatible form (NFKC), or whose idea of white space is that
+// of Unicode.
+func (j *pathJudge) beyond(char rune, size int) string {
+	switch char {
+	case '\uff0f':
+		return whySlash
+	case '\uff3c', '\ufe68':
+		return whyBackslash
+	case '\u037e': // the Greek question mark, which is a semicolon in any normal form
+		return whySemicolon
+	case '\uff05', '\ufe6a':
+		j.percent = 1
+	case '\uff0e', '\u2024', '\ufe52':
+		j.dots, j.spaces = j.dots+1, j.spaces+size-1
+	case '\u2025':
+		j.dots, j.spaces = j.dots+2, j.spaces+size-2
+	case '\ufeff':
+		j.spaces += size
+	default:
+		if unicode.IsSpace(char) {
+			j.spaces += size
+		}
+	}
 	return ""
 }
 

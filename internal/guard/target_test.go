@@ -30,11 +30,16 @@ var plainTargets = []string{
 	"/100%25/x", "/100%25sure", "/5%25g1", "/%25u", "/%25used", "/%41dmin", "/a%3Ab", "/a%26b", "/%7Bid%7D", "/a%7cb", "/x?next=/a/../b", "/x?a=%2f%2e%2e",
 	"/x?q=100%", "/x?a;b", "/x?a=b?c", "/x?//", "/a/?", "/%f0%9f%98%80", "/a\"b<c>", "/a|b^c`{d}", "/-._~", "/a/b-1_2/v1.2.3/file.tar.gz",
 	"/.%20.x", "/a%20", "/%20a",
+	"/..+x", "/a%c2%a0b", "/%c2%a0", "/%e2%80%a6", "/v1%ef%bc%8e2", "/x/%ef%bc%8e%e3%80%80b", "/%ef%bc%9f", "/a%e3%80%80", "/50%ef%bc%85", "/5%ef%bc%85ok",
 }
 
 var ambiguousTargets = map[string]string{
 	"/public/../admin": whyDots, "/..": whyDots, "/.": whyDots, "/./admin": whyDots, "/admin/.": whyDots, "/a/..": whyDots, "/../../etc": whyDots,
 	"/..%20/x": whyDots, "/a/%20..": whyDots, "/.%20": whyDots,
+	"/..+/x": whyDots, "/a/+.": whyDots, "/..%c2%a0/x": whyDots, "/%e3%80%80../x": whyDots, "/a/.%ef%bb%bf": whyDots, "/.%e2%80%a8./x": whyDots, "/..\u00a0/x": whyDots,
+	"/%ef%bc%8e%ef%bc%8e/x": whyDots, "/a/.%e2%80%a4": whyDots, "/%e2%80%a5/x": whyDots, "/a/%ef%b9%92": whyDots, "/\uff0e./x": whyDots,
+	"/a%ef%bc%8fb": whySlash, "/a\uff0fb": whySlash, "/a%ef%bc%bcb": whyBackslash, "/a%ef%b9%a8b": whyBackslash, "/..%cd%be/x": whySemicolon,
+	"/%ef%bc%852e./x": whyTwice, "/a\uff052fb": whyTwice, "/a%ef%b9%aau002f": whyTwice,
 	"//": whyEmpty, "//admin": whyEmpty, "///admin": whyEmpty, "/a//b": whyEmpty, "/a//": whyEmpty, "//evil.example/admin": whyEmpty,
 	"/public/%2e%2e/admin": whyDot, "/%2E/admin": whyDot, "/.%2e/admin": whyDot, "/a%2ehtml": whyDot,
 	"/public%2fadmin": whySlash, "/public%2F..%2Fadmin": whySlash, "/%2fadmin": whySlash, "/a/%2f": whySlash,

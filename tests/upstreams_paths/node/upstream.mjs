@@ -20,6 +20,9 @@ function sloppy(p) {
   return path.posix.normalize("/" + p).toLowerCase();
 }
 
+// Some take the white space off a segment before they look whether it is "..".
+const dots = (s) => (/^\.+$/.test(s.trim()) ? s.trim() : s);
+
 // The ways in which programs in Node find the path of a request.
 function readings(target) {
   const raw = target.split("?")[0];
@@ -30,6 +33,8 @@ function readings(target) {
     join: path.posix.join("/", decode(raw)),
     win32: path.win32.normalize(decode(raw)).replaceAll("\\", "/"),
     sloppy: sloppy(raw),
+    trimmed: path.posix.normalize(decode(raw.replaceAll("+", " ")).split("/").map(dots).join("/")),
+    NFKC: path.posix.normalize(decode(raw).normalize("NFKC")),
   };
   try {
     found.URL = new URL(target, "http://app.example").pathname;
