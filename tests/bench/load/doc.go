@@ -3,7 +3,7 @@
 // settings give back. It builds what it measures, serves upstream and issuer itself,
 // all on loopback, and prints a table in Markdown.
 //
-//	go run ./tests/bench/load                    every workload, five rounds
+//	go run ./tests/bench/load                    every workload
 //	go run ./tests/bench/load -w W1,W2 -rounds 20 -secs 1
 //
 // Each round measures every peer in turn, and ratios are taken within a round: on a

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -27,6 +28,8 @@ type world struct {
 	upstream, issuer string // host:port
 	rsa              *rsa.PrivateKey
 	ec               *ecdsa.PrivateKey
+	delay            atomic.Int64 // of introspection, nanoseconds
+	asked            atomic.Int64 // introspections
 }
 
 const (
@@ -36,6 +39,7 @@ const (
 
 func newWorld(ctx context.Context) (w *world, err error) {
 	w = new(world)
+	w.delay.Store(int64(introspectTime))
 	if w.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
 	}
@@ -82,7 +86,8 @@ func (w *world) jwks(out http.ResponseWriter, _ *http.Request) {
 }
 
 func (w *world) introspect(out http.ResponseWriter, r *http.Request) {
-	time.Sleep(introspectTime) //nolint:forbidigo // the issuer's own work
+	w.asked.Add(1)
+	time.Sleep(time.Duration(w.delay.Load())) //nolint:forbidigo // the issuer's own work
 	_ = json.NewEncoder(out).Encode(map[string]any{
 		"active": strings.HasPrefix(r.PostFormValue("token"), "good-"), "sub": "somebody", "client_id": "app", "token_type": "Bearer", "exp": time.Now().Add(time.Hour).Unix(),
 	})
@@ -102,7 +107,7 @@ func (w *world) tokens(workload string) (path string, tokens []string, err error
 	}
 	kind, ok := kinds[workload]
 	if !ok {
-		return "", nil, fmt.Errorf("there are W1, W2, W3 and W4, no %q", workload)
+		return "", nil, fmt.Errorf("there are W1 to W5, no %q", workload)
 	}
 	for i := range kind.n {
 		token, err := kind.make(i)
