@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -47,8 +46,8 @@ type Cache struct {
 	flights flights
 	counts  counts
 
-	maxTTL      atomic.Int64 // nanoseconds
-	negativeTTL atomic.Int64 // nanoseconds
+	active  life // of verdicts "active", by max_ttl
+	refused life // of verdicts "not active", by negative_ttl
 
 	maxLookups    int
 	lookupTimeout time.Duration
@@ -121,8 +120,9 @@ func (c *Cache) SetLimits(maxSize int64, maxTTL, negativeTTL time.Duration) {
 	c.good.SetLimit(good)
 	c.bad.SetLimit(bad)
 	maxTTL = orDefault(maxTTL, DefaultMaxTTL)
-	c.maxTTL.Store(int64(maxTTL))
-	c.negativeTTL.Store(int64(orDefault(negativeTTL, DefaultNegativeTTL)))
+	now := c.now().age
+	c.active.set(maxTTL, now)
+	c.refused.set(orDefault(negativeTTL, DefaultNegativeTTL), now)
 	// A lookup may take its whole time and its verdict lives from its start.
 	c.endings.retain.Store(int64(maxTTL + c.lookupTimeout))
 }

@@ -362,3 +362,32 @@ func TestUseLengthensNoLife(t *testing.T) {
 		issuer.times(t, 1, "after the end")
 	})
 }
+
+// max_ttl is shortened, so a verdict is too old and the issuer is asked again, which
+// refuses. Then max_ttl is made long again: the older verdict does not come back over the
+// newer answer. The same for a refusal, which must not come back over "active".
+func TestLongerLifeIsForWhatComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, covered := newCache(t, Options{MaxTTL: time.Hour, NegativeTTL: time.Hour}), knows()
+		v := c.Verifier(idOf("main"), covered)
+		active, refusing := covered.answer, refuses(notActive("revoked")).answer
+		mustPass(t, v, "alice")
+		covered.answer = refusing
+		mustFail(t, v, "bob", authority.TokenInvalid)
+		synctest.Wait()
+		c.SetLimits(0, 10*time.Second, 2*time.Second)
+		time.Sleep(time.Minute)
+		mustFail(t, v, "alice", authority.TokenInvalid)
+		covered.answer = active
+		mustPass(t, v, "bob")
+		covered.times(t, 4, "with the shorter lives")
+		synctest.Wait()
+		c.SetLimits(0, time.Hour, time.Hour)
+		covered.answer = refusing
+		mustPass(t, v, "bob") // it is eight seconds old at most, and may be used
+		time.Sleep(11 * time.Second)
+		mustFail(t, v, "alice", authority.TokenInvalid)
+		covered.answer = active
+		mustPass(t, v, "bob")
+	})
+}

@@ -15,9 +15,9 @@
 // [Cache.End] returned is answered from what was known before.
 //
 // Files: cache.go is the cache and its limits, verifier.go the path of a hit,
-// flight.go a lookup shared by its callers, endings.go the watermarks, verdict.go and
-// pack.go the flat block in which a verdict is kept. The blocks stand in the tables of
-// the room slab.
+// flight.go a lookup shared by its callers, endings.go the watermarks, life.go how long
+// verdicts are used, verdict.go and pack.go the flat block in which a verdict is kept. The
+// blocks stand in the tables of the room slab.
 //
 // Only the room gatehouse imports it; it imports authority, secret and slab.
 //

@@ -203,8 +203,8 @@ func TestMarksAreDroppedWhenNobodyNeedsThem(t *testing.T) {
 }
 
 // max_ttl is shortened, the mark of an ending is dropped since everything of its
-// time is too old, then max_ttl is made long again: what was too old comes back
-// into its life, but not to life.
+// time is too old, then max_ttl is made long again: what was too old stays so, and
+// what was known before an ending whose mark is gone stays dead.
 func TestLongerLifeDoesNotRaiseTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, covered := newCache(t, Options{MaxTTL: time.Hour, LookupTimeout: time.Second}), knows()
@@ -222,7 +222,10 @@ func TestLongerLifeDoesNotRaiseTheDead(t *testing.T) {
 		c.SetLimits(0, time.Hour, 0)
 		covered.answer = refuses(notActive("disabled")).answer
 		mustFail(t, v, "alice", authority.TokenInvalid)
-		mustPass(t, v, "bob")
+		mustFail(t, v, "bob", authority.TokenInvalid)
+		if p := principalOf("alice"); !c.endings.dead(0, &p) {
+			t.Error("with the mark the ending was forgotten")
+		}
 	})
 }
 

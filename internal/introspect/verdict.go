@@ -42,8 +42,8 @@ func (c *Cache) open(block string, now instant, p *authority.Principal) finding 
 	if len(block) < headSize {
 		return absent
 	}
-	age := now.age - time.Duration(load64(block[atBirth:]))
-	if age >= time.Duration(c.maxTTL.Load()) || now.unix >= int64(load64(block[atExpires:])) {
+	birth := time.Duration(load64(block[atBirth:]))
+	if c.active.over(birth, now.age) || now.unix >= int64(load64(block[atExpires:])) {
 		return absent
 	}
 	number := load64(block[atNumber:])
@@ -70,7 +70,7 @@ func (c *Cache) find(d *secret.Digest, now instant, p *authority.Principal) find
 // refusal is the remembered answer "not active", or nil.
 func (c *Cache) refusal(d *secret.Digest, now instant) error {
 	block, ok := c.bad.Find((*slab.Key)(d), now.age)
-	if !ok || len(block) < negativeHead || now.age-time.Duration(load64(block)) >= time.Duration(c.negativeTTL.Load()) {
+	if !ok || len(block) < negativeHead || c.refused.over(time.Duration(load64(block)), now.age) {
 		return nil
 	}
 	return &authority.Error{Kind: authority.TokenInvalid, Op: opVerify, Public: block[negativeHead:]}
@@ -86,14 +86,14 @@ func (c *Cache) keep(f *flight) {
 			return
 		}
 		block := binary.LittleEndian.AppendUint64(make([]byte, 0, negativeHead+maxPublic), uint64(f.birth))
-		c.bad.Put(key, append(block, e.Public...), now.age, f.birth+time.Duration(c.negativeTTL.Load()))
+		c.bad.Put(key, append(block, e.Public...), now.age, c.refused.end(f.birth))
 		return
 	}
 	if now.unix >= f.principal.Expires || c.endings.dead(f.number, &f.principal) {
 		return
 	}
 	if block, ok := c.pack(f); ok {
-		c.good.Put(key, block, now.age, f.birth+time.Duration(c.maxTTL.Load()))
+		c.good.Put(key, block, now.age, c.active.end(f.birth))
 	}
 }
 

@@ -24,21 +24,28 @@ const (
 
 func wordsOf(length int) int { return (length + wordSize - 1) / wordSize }
 
-// chunk is a piece of memory and the blocks in it, from its beginning up to end.
+// chunk is a piece of memory and the blocks in it, from its beginning up to an end.
 type chunk struct {
-	words      []atomic.Uint64
-	generation atomic.Uint64 // raised before anything in it is written over
+	words []atomic.Uint64
+	// state is the generation, and in its lowest bits how many words are in use. Words in
+	// use do not change as long as the generation is the same; it is raised, and nothing is
+	// in use, before anything is written over. What lies behind the end is left over: it
+	// may look like anything, so nobody reads there.
+	state atomic.Uint64
 
-	// Known to whoever changes the table.
-	end    uint64        // words in use
-	latest time.Duration // the last end of its blocks
+	latest time.Duration // the last end of its blocks; known to whoever changes the table
 }
+
+const (
+	endBits = 16 // the biggest chunk has 1<<15 words
+	endMask = 1<<endBits - 1
+)
 
 // newChunk takes memory for so many words. It is given back when the chunk is garbage:
 // not while somebody reads in it.
 func newChunk(words int) *chunk {
 	c := &chunk{}
-	c.generation.Store(1)
+	c.state.Store(1 << endBits)
 	memory, release := reserve(words)
 	c.words = memory
 	if release != nil {
@@ -47,15 +54,20 @@ func newChunk(words int) *chunk {
 	return c
 }
 
-func (c *chunk) free() uint64 { return uint64(len(c.words)) - c.end }
+func (c *chunk) generation() uint64 { return c.state.Load() >> endBits }
+
+func (c *chunk) end() uint64 { return c.state.Load() & endMask }
+
+func (c *chunk) free() uint64 { return uint64(len(c.words)) - c.end() }
 
 // read copies the block at a place out, if it is the key's and not past its end.
 func (c *chunk) read(at uint64, key *Key, now time.Duration) (string, bool) {
-	generation := c.generation.Load()
-	head := c.words[at:]
-	if len(head) < headWords {
+	state := c.state.Load()
+	generation, end := state>>endBits, state&endMask
+	if at+headWords > end {
 		return "", false
 	}
+	head := c.words[at:end]
 	what := head[atWhat].Load()
 	if what>>lengthBits != generation || !sameKey(head, key) || now >= time.Duration(head[atUntil].Load()) {
 		return "", false
@@ -74,7 +86,7 @@ func (c *chunk) read(at uint64, key *Key, now time.Duration) (string, bool) {
 	for i := range from[:n] {
 		binary.LittleEndian.PutUint64(block[i*wordSize:], from[i].Load())
 	}
-	if c.generation.Load() != generation { // it was written over meanwhile
+	if c.generation() != generation { // it was written over meanwhile
 		return "", false
 	}
 	return string(block[:length]), true
@@ -91,13 +103,13 @@ func sameKey(head []atomic.Uint64, key *Key) bool {
 
 // has tells whether the block at a place is the key's.
 func (c *chunk) has(at uint64, key *Key) bool {
-	return c.words[at+atWhat].Load()>>lengthBits == c.generation.Load() && sameKey(c.words[at:], key)
+	return c.words[at+atWhat].Load()>>lengthBits == c.generation() && sameKey(c.words[at:], key)
 }
 
-// append writes a block behind the others and returns its place. What it is comes last:
-// whoever sees that sees the rest.
+// append writes a block behind the others and returns its place. The end comes last:
+// whoever sees that sees the block.
 func (c *chunk) append(key *Key, block []byte, until time.Duration) uint64 {
-	at := c.end
+	at := c.end()
 	head := c.words[at:]
 	for i := range 4 {
 		head[atKey+i].Store(binary.LittleEndian.Uint64(key[i*8:]))
@@ -109,8 +121,8 @@ func (c *chunk) append(key *Key, block []byte, until time.Duration) uint64 {
 		copy(word[:], block[i*wordSize:])
 		to[i].Store(binary.LittleEndian.Uint64(word[:]))
 	}
-	head[atWhat].Store(c.generation.Load()<<lengthBits | uint64(len(block)))
-	c.end += headWords + uint64(len(to))
+	head[atWhat].Store(c.generation()<<lengthBits | uint64(len(block)))
+	c.state.Add(headWords + uint64(len(to)))
 	c.latest = max(c.latest, until)
 	return at
 }
@@ -119,25 +131,25 @@ func (c *chunk) append(key *Key, block []byte, until time.Duration) uint64 {
 // moves to the beginning, up to so many words; the index forgets the rest. first is the
 // place of the chunk's first word.
 func (c *chunk) renew(x *index, first uint64, now time.Duration, most uint64) {
-	generation := c.generation.Add(1)
-	end := c.end
-	c.end, c.latest = 0, 0
+	generation, end := c.generation()+1, c.end()
+	c.state.Store(generation << endBits)
+	c.latest = 0
 	for at := uint64(0); at < end; {
 		length := c.words[at+atWhat].Load() & lengthMask
 		words := headWords + uint64(wordsOf(int(length)))
 		slot := x.find(c.words[at+atKey].Load()&markMask, func(place uint64) bool { return place == first+at })
 		if slot >= 0 { // otherwise a newer block has its key
 			s, until := x.slots[slot].Load(), time.Duration(c.words[at+atUntil].Load())
-			if s&slotUsed == 0 || until <= now || c.end+words > most {
+			if s&slotUsed == 0 || until <= now || c.end()+words > most {
 				x.remove(slot)
 			} else {
-				to := c.end
+				to := c.end()
 				for i := uint64(1); i < words; i++ {
 					c.words[to+i].Store(c.words[at+i].Load())
 				}
 				c.words[to+atWhat].Store(generation<<lengthBits | length)
+				c.state.Add(words)
 				x.slots[slot].Store(slotFor(markIn(s), first+to))
-				c.end += words
 				c.latest = max(c.latest, until)
 			}
 		}

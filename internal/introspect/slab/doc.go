@@ -13,11 +13,14 @@
 // are a queue. The index is a table of words, each a part of a key and a place. What
 // is read is copied out, and counts only if the whole key is right and the chunk's
 // generation is the same before and after: a chunk gets a new one before it is used
-// again, and a block carries that of its writing. All words are read and written
-// atomically. When the limit is reached, the oldest chunk is used again; what was asked
-// for since it was written moves to its beginning and stays, unless that is so for a
-// few chunks in a row: then half of one is forgotten. A chunk in which everything has
-// run out is used again before another is taken, so that memory follows what is alive.
+// again, and a block carries that of its writing. A chunk has an end, too, that moves
+// when the block before it is whole, and nobody reads beyond it: what is left there of an
+// earlier use may look like anything. All words are read and written atomically. When the
+// limit is reached, be it that of the memory or that of the index, the oldest chunk is
+// used again; what was asked for since it was written moves to its beginning and stays,
+// unless that is so for a few chunks in a row: then half of one is forgotten, or all of
+// it for a full index. A chunk in which everything has run out is used again before
+// another is taken, so that memory follows what is alive.
 //
 // Only introspect imports it; it imports nothing of ours.
 //

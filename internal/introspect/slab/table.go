@@ -12,7 +12,8 @@ import (
 type Key = [32]byte
 
 // MinLimit is the least limit of a table, in bytes: a smaller one would hold too little
-// to be of use.
+// to be of use. A table takes one chunk and its index in any case, and a chunk takes two
+// of the longest blocks: with blocks of 16 KiB that alone is more.
 const MinLimit = 64 << 10
 
 // The sizes of a table, in bytes.
@@ -174,22 +175,27 @@ func (t *Table) chunk(number int) *chunk { return (*t.chunks.Load())[number].Loa
 
 // room sees to it that the last chunk takes so many more words and the index one more key.
 func (t *Table) room(words uint64, now time.Duration) {
-	for x := t.index.Load(); x.live+1 > len(x.slots)*3/4; x = t.index.Load() {
-		if len(x.slots) < t.maxKeys {
+	for chance := 0; ; {
+		x := t.index.Load()
+		full := x.live+1 > len(x.slots)*3/4
+		if full && len(x.slots) < t.maxKeys {
 			t.setIndex(x.resized(2 * len(x.slots)))
 			continue
 		}
-		t.renew(now, 0)
-	}
-	for chance := 0; len(t.queue) == 0 || t.chunk(t.queue[len(t.queue)-1]).free() < words; {
+		some := len(t.queue) > 0
+		if !full && some && t.chunk(t.queue[len(t.queue)-1]).free() >= words {
+			return
+		}
 		switch {
-		case len(t.queue) > 0 && t.chunk(t.queue[0]).latest <= now:
+		case some && t.chunk(t.queue[0]).latest <= now:
 			t.renew(now, 0) // nothing in it is alive
-		case len(t.queue) < t.maxChunks:
+		case !full && len(t.queue) < t.maxChunks:
 			t.add()
 		case chance < chances:
 			chance++
 			t.renew(now, 1<<t.shift)
+		case full:
+			t.renew(now, 0) // half of it may have no key that could go
 		default:
 			t.renew(now, 1<<t.shift/2)
 		}

@@ -263,19 +263,23 @@ func TestReadersAndWriters(t *testing.T) {
 	check(t, tb)
 }
 
-// While others write, what was put is found: the index grows and blocks move, but
-// nothing has to be forgotten.
+// While others write, what was put is found: the index grows, and the chunks of what has
+// run out are used again, but nothing that lives has to be forgotten.
 func TestFindOverlooksNothing(t *testing.T) {
 	tb := New(64<<20, longest)
 	var writers sync.WaitGroup
 	for writer := range 4 {
 		writers.Go(func() {
 			for i := range 10_000 {
-				n, now := i*4+writer, time.Duration(i)
-				if !tb.Put(keyOf(n), blockOf(n, 100), now, now+time.Duration(1+n%3*1000)) {
+				// The clocks of the writers differ: what ends at the half is not looked for.
+				n, now, until := i*4+writer, time.Duration(i), time.Hour
+				if i < 5000 {
+					until = 5000
+				}
+				if !tb.Put(keyOf(n), blockOf(n, 100), now, until) {
 					t.Error("not taken")
 				}
-				if _, ok := tb.Find(keyOf(n), now); !ok {
+				if _, ok := tb.Find(keyOf(n), now); !ok && until == time.Hour {
 					t.Errorf("block %d was put and is not found", n)
 				}
 			}
@@ -340,7 +344,7 @@ func check(t *testing.T, tb *Table) {
 		place := placeIn(s)
 		c := tb.chunk(int(place >> tb.shift))
 		at := place & (1<<tb.shift - 1)
-		if what := c.words[at].Load(); what>>lengthBits != c.generation.Load() || c.words[at+atKey].Load()&markMask != markIn(s) {
+		if what := c.words[at].Load(); what>>lengthBits != c.generation() || c.words[at+atKey].Load()&markMask != markIn(s) {
 			t.Fatalf("slot %d points to something else", i)
 		}
 		if x.find(markIn(s), func(p uint64) bool { return p == place }) != i {
@@ -369,4 +373,27 @@ func BenchmarkGet(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Blocks so small that the index is full before the memory is: what is asked for survives
+// a flood there too, and there is room for new ones when everything is asked for.
+func TestWhatIsUsedStaysWhenTheIndexIsFull(t *testing.T) {
+	tb := New(1<<20, longest)
+	const hot = 300
+	for n := range hot {
+		put(t, tb, n, 8, time.Hour)
+	}
+	for n := hot; n < 100_000; n++ {
+		if !tb.Put(keyOf(n), blockOf(n, 8), 0, time.Hour) {
+			t.Fatal("not taken")
+		}
+		tb.Get(keyOf(n%hot), 0)
+	}
+	if kept := count(tb, 0, hot); kept != hot {
+		t.Errorf("%d of %d blocks in use are left", kept, hot)
+	}
+	for n := 200_000; n < 250_000; n++ {
+		put(t, tb, n, 8, time.Hour)
+	}
+	check(t, tb)
 }
