@@ -48,12 +48,20 @@ func (e *Endpoints) readCaddyfile(d *caddyfile.Dispenser) (places, error) {
 	bare := words{"oauth": blockless, "golem": blockless}
 	rest, misplaced := l.apart(bare)
 	return p, errors.Join(rest.read("endpoints", words{
-		"realm":    p.list("realms", &e.Realms),
+		"realm":    func(l line) error { return p.served(l, e) },
 		"dialects": p.list("dialects", &e.Dialects),
 		"gmi":      func(l line) error { return p.gmi(l, e) },
 		"pakt":     func(l line) error { return p.pakt(l, e) },
 		"keycloak": func(l line) error { return p.keycloak(l, e) },
 	}, nil), misplaced.read("endpoints", bare, nil))
+}
+
+// served reads the names of realms. Who gives one a block wants to declare it.
+func (p places) served(l line, e *Endpoints) error {
+	if l.open {
+		return l.errf("realm takes the names of realms here, and no block: they are declared in the gatehouse block of the global options")
+	}
+	return p.list("realms", &e.Realms)(l)
 }
 
 func (p places) gmi(l line, e *Endpoints) error {
@@ -137,6 +145,9 @@ func (p places) policy(l line, into *string) error {
 	if n := len(l.values); n > 1 && !l.open {
 		return l.errf("policy takes one value, not %d: put the expression in backquotes", n)
 	}
+	if l.open {
+		return l.errf("policy takes no block: put the expression in backquotes, or in a heredoc if it is long")
+	}
 	return p.text("policy", into)(l)
 }
 
@@ -151,15 +162,17 @@ func (p places) identity(l line, id *config.Identity) error {
 	if len(l.lines) == 0 {
 		return l.errf("the block of identity is empty; to send no identity write identity none")
 	}
-	for i, in := range l.lines {
+	var errs []error
+	for _, in := range l.lines {
 		if err := in.plain(1, 1); err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
-		at := fmt.Sprintf("identity.headers[%d]", i)
+		at := fmt.Sprintf("identity.headers[%d]", len(id.Headers))
 		p[at], p[at+".claim"] = in.word, in.values[0]
 		id.Headers = append(id.Headers, config.IdentityHeader{Name: in.word.Text, Claim: in.values[0].Text})
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // UnmarshalCaddyfile reads the handler's name, which is all there is; the directive
@@ -179,7 +192,7 @@ func directive(d *caddyfile.Dispenser) (line, places, error) {
 		return l, nil, err
 	}
 	if len(l.values) > 0 {
-		return l, nil, l.errf("%s takes no value but a matcher (*, a path that begins with /, or @name)", l.word.Text)
+		return l, nil, l.errf("%s takes no value but a matcher (*, a path that begins with /, or @name): its words stand in its block", l.word.Text)
 	}
 	return l, places{"": l.word}, nil
 }

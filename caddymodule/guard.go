@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 
@@ -47,8 +46,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return unavailable(w, err)
 	}
 	if refusal != nil {
-		maps.Copy(w.Header(), refusal.Header)
-		return caddyhttp.Error(refusal.Status, refusal.Err)
+		return refused(w, refusal)
 	}
 	showUser(r, st)
 	w, own := g.app.answerTo(w)

@@ -1,10 +1,14 @@
 package caddymodule
 
 import (
+	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
 func init() {
@@ -24,6 +28,13 @@ func appOf(ctx caddy.Context) (*App, error) {
 		return nil, err
 	}
 	return app.(*App), nil
+}
+
+// refused hands a refusal to the site's handle_errors, which may show {err.message} to the
+// caller: so it is the public text. Why stands in a log line of our own.
+func refused(w http.ResponseWriter, refusal *guard.Refusal) error {
+	maps.Copy(w.Header(), refusal.Header)
+	return caddyhttp.Error(refusal.Status, errors.New(refusal.Public()))
 }
 
 // unavailable is the answer when the state cannot be opened: fail closed.

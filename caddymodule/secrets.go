@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,61 +25,49 @@ func expanded(c *config.Config) (*config.Config, error) {
 	if err := json.Unmarshal(raw, out); err != nil {
 		return nil, err
 	}
-	repl := caddy.NewReplacer()
-	if err := expand(repl, "store sqlite", &out.Store.SQLite); err != nil {
-		return nil, err
-	}
+	x := &expander{repl: caddy.NewReplacer()}
+	x.expand("store sqlite", &out.Store.SQLite)
 	for i := range out.Realms {
-		if err := expandRealm(repl, &out.Realms[i]); err != nil {
-			return nil, fmt.Errorf("realm %s: %w", out.Realms[i].Name, err)
-		}
+		x.realm(&out.Realms[i])
 	}
 	for i := range out.Trusts {
 		t := &out.Trusts[i]
-		if err := expandClient(repl, "", &t.Verify.ClientID, &t.Verify.ClientSecret); err != nil {
-			return nil, fmt.Errorf("trust %s: %w", t.Name, err)
-		}
+		x.client(fmt.Sprintf("trust %s: ", t.Name), &t.Verify.ClientID, &t.Verify.ClientSecret)
 	}
-	return out, nil
+	return out, errors.Join(x.faults...)
 }
 
-func expandRealm(repl *caddy.Replacer, r *config.Realm) error {
+// expander replaces placeholders and gathers what is wrong with them: a fault at a
+// time would mean a start for each variable that somebody forgot.
+type expander struct {
+	repl   *caddy.Replacer
+	faults []error
+}
+
+func (x *expander) realm(r *config.Realm) {
+	of := fmt.Sprintf("realm %s: ", r.Name)
 	for i := range r.Providers {
 		u := &r.Providers[i]
-		where := fmt.Sprintf("provider %s: ", cmp.Or(u.Name, u.Type))
-		if err := expandClient(repl, where, &u.ClientID, &u.ClientSecret); err != nil {
-			return err
-		}
+		x.client(fmt.Sprintf("%sprovider %s: ", of, cmp.Or(u.Name, u.Type)), &u.ClientID, &u.ClientSecret)
 	}
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		where := fmt.Sprintf("client %s: ", c.ID)
-		if err := expandAll(repl, where+"secret", c.Secrets); err != nil {
-			return err
-		}
-		if err := expandAll(repl, where+"secret_hash", c.SecretHashes); err != nil {
-			return err
-		}
+		where := fmt.Sprintf("%sclient %s: ", of, c.ID)
+		x.all(where+"secret", c.Secrets)
+		x.all(where+"secret_hash", c.SecretHashes)
 	}
 	for i := range r.Users {
 		u := &r.Users[i]
-		where := fmt.Sprintf("user %s: ", u.Username)
-		if err := expand(repl, where+"password_hash", &u.PasswordHash); err != nil {
-			return err
-		}
-		if err := expand(repl, where+"totp_secret", &u.TOTPSecret); err != nil {
-			return err
-		}
+		where := fmt.Sprintf("%suser %s: ", of, u.Username)
+		x.expand(where+"password_hash", &u.PasswordHash)
+		x.expand(where+"totp_secret", &u.TOTPSecret)
 	}
-	return nil
 }
 
-// expandClient expands what Gatehouse itself is called elsewhere, and its secret.
-func expandClient(repl *caddy.Replacer, where string, id, secret *string) error {
-	if err := expand(repl, where+"client_id", id); err != nil {
-		return err
-	}
-	return expand(repl, where+"client_secret", secret)
+// client expands what Gatehouse itself is called elsewhere, and its secret.
+func (x *expander) client(where string, id, secret *string) {
+	x.expand(where+"client_id", id)
+	x.expand(where+"client_secret", secret)
 }
 
 // expandedEndpoints returns a copy of the endpoints with the placeholders of their
@@ -90,37 +79,39 @@ func expandedEndpoints(e config.Endpoints) (config.Endpoints, error) {
 	pakt := *e.Pakt
 	pakt.TenantKeys = slices.Clone(pakt.TenantKeys)
 	e.Pakt = &pakt
-	return e, expandAll(caddy.NewReplacer(), "dialect pakt: tenant_key", pakt.TenantKeys)
+	x := &expander{repl: caddy.NewReplacer()}
+	x.all("dialect pakt: tenant_key", pakt.TenantKeys)
+	return e, errors.Join(x.faults...)
 }
 
-func expandAll(repl *caddy.Replacer, what string, values []string) error {
+func (x *expander) all(what string, values []string) {
 	for i := range values {
-		if err := expand(repl, what, &values[i]); err != nil {
-			return err
-		}
+		x.expand(what, &values[i])
 	}
-	return nil
 }
 
 // expand replaces {env.*} and {file.*} in *value, once: what comes out is never
 // read again. A placeholder that yields nothing is an error, for an unset variable
 // must not turn a confidential client into a public one.
-func expand(repl *caddy.Replacer, what string, value *string) error {
+func (x *expander) expand(what string, value *string) {
 	if *value == "" {
-		return nil
+		return
 	}
-	got, err := repl.ReplaceFunc(*value, func(name string, val any) (any, error) {
-		if !strings.HasPrefix(name, "env.") && !strings.HasPrefix(name, "file.") {
+	got, err := x.repl.ReplaceFunc(*value, func(name string, val any) (any, error) {
+		file := strings.HasPrefix(name, "file.")
+		switch {
+		case !file && !strings.HasPrefix(name, "env."):
 			return nil, fmt.Errorf("{%s} is not expanded here: use {env.NAME} or {file./path}, or write \\{ for a brace", name)
+		case caddy.ToString(val) != "":
+			return val, nil
+		case file:
+			return nil, fmt.Errorf("{%s} is empty or cannot be read", name)
 		}
-		if caddy.ToString(val) == "" {
-			return nil, fmt.Errorf("{%s} is empty or not set", name)
-		}
-		return val, nil
+		return nil, fmt.Errorf("{%s} is empty or not set", name)
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		x.faults = append(x.faults, fmt.Errorf("%s: %w", what, err))
+		return
 	}
 	*value = got
-	return nil
 }

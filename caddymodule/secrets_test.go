@@ -35,6 +35,30 @@ func TestExpandedProviders(t *testing.T) {
 	}
 }
 
+// Whoever forgot several variables hears of all at once.
+func TestEveryEmptyPlaceholderIsReported(t *testing.T) {
+	_, err := expanded(&config.Config{
+		Realms: []config.Realm{{Name: "demo",
+			Clients: []config.Client{{ID: "a", Secrets: []string{"{env.GATEHOUSE_TEST_NONE_A}"}}, {ID: "b", Secrets: []string{"{file./gatehouse/none}"}}},
+			Users:   []config.User{{Username: "ada", PasswordHash: "{http.request.host}"}},
+		}},
+		Trusts: []config.Trust{{Name: "hydra", Verify: config.Verify{ClientSecret: "{env.GATEHOUSE_TEST_NONE_B}"}}},
+	})
+	if err == nil {
+		t.Fatal("it was expanded")
+	}
+	for _, want := range []string{
+		"realm demo: client a: secret: {env.GATEHOUSE_TEST_NONE_A} is empty or not set\n",
+		"realm demo: client b: secret: {file./gatehouse/none} is empty or cannot be read\n",
+		"realm demo: user ada: password_hash: {http.request.host} is not expanded here",
+		"trust hydra: client_secret: {env.GATEHOUSE_TEST_NONE_B} is empty or not set",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %q in it", err, want)
+		}
+	}
+}
+
 func TestExpandedTrusts(t *testing.T) {
 	t.Setenv("GATEHOUSE_TEST_SECRET", "from-the-environment")
 	c := &config.Config{Trusts: []config.Trust{{Name: "hydra", Verify: config.Verify{ClientID: "gatehouse", ClientSecret: "{env.GATEHOUSE_TEST_SECRET}"}}}}

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -86,8 +85,7 @@ func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
 		run.leave()
 	}
-	maps.Copy(w.Header(), refusal.Header)
-	return caddyhttp.Error(refusal.Status, refusal.Err)
+	return refused(w, refusal)
 }
 
 // strip strips a request and judges its target as it came. Where a site has no host, a

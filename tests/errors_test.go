@@ -44,3 +44,58 @@ func TestForgedIdentityInErrorRoutes(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
+
+// What a site shows of {err.message} is what callers may read: not who was asked, at
+// which address, and what went wrong there. That stands in our own log line.
+func TestErrorMessagesTellNothingInternal(t *testing.T) {
+	s := newServer(t)
+	s.vars["AWAY"] = "127.0.0.1:" + freePorts(t, 1)[0] // nobody listens
+	s.start(`{
+	admin $ADMIN
+	auto_https off
+	persist_config off
+	gatehouse {
+		store sqlite $DIR/gatehouse.db
+		realm unused {
+			issuer http://$AUTH
+		}
+		trust away {
+			issuer http://$AWAY
+			audience any
+			verify introspection http://$AWAY/introspect {
+				client_id gatehouse
+				client_secret asker-secret-0123456789
+			}
+		}
+	}
+}
+http://$APP {
+	bind 127.0.0.1
+	guard {
+		accept away
+		policy ` + "`request.headers[\"x-rule\"] == \"kept quiet\"`" + `
+	}
+	respond "in"
+	handle_errors {
+		respond "told: {err.message}"
+	}
+}
+`)
+	for token, want := range map[string]int{"": 401, "opaque-token-of-somebody": 503, "a b": 400} {
+		a := send(t, "GET", "http://"+s.vars["APP"]+"/", "", "Authorization", "Bearer "+token)
+		if token == "" {
+			a = send(t, "GET", "http://"+s.vars["APP"]+"/", "")
+		}
+		if a.status != want || !strings.HasPrefix(a.body, "told: ") || len(a.body) < len("told: x") {
+			t.Errorf("%q: %d %q, want %d", token, a.status, a.body, want)
+		}
+		for _, inside := range []string{s.vars["AWAY"], "introspect", "dial", "refused", "guard", "rule", token + "!"} {
+			if strings.Contains(a.body, inside) {
+				t.Errorf("%q: %q tells %q", token, a.body, inside)
+			}
+		}
+	}
+	eventually(t, 10*time.Second, "the log says who could not be asked", func() bool {
+		return strings.Contains(s.output.String(), s.vars["AWAY"])
+	})
+}

@@ -32,7 +32,7 @@ func TestStartsThatFailSayWhy(t *testing.T) {
 		{name: "database in a place that cannot be", before: corrupt, replace: "$DIR/gatehouse.db", with: "$DIR/gatehouse.db/inside.db", want: []string{"gatehouse.db/inside.db"}},
 		{name: "disk that cannot be written", replace: "$DIR/gatehouse.db", with: "/proc/gatehouse.db", want: []string{"/proc/gatehouse.db"}},
 		{name: "unset secret variable", replace: "secret app-secret-0123456789", with: "secret {env.GATEHOUSE_TEST_UNSET}", want: []string{"client app", "secret", "{env.GATEHOUSE_TEST_UNSET} is empty or not set"}},
-		{name: "secret file that is not there", replace: "secret app-secret-0123456789", with: "secret {file.$DIR/nothing}", want: []string{"client app", "is empty or not set"}},
+		{name: "secret file that is not there", replace: "secret app-secret-0123456789", with: "secret {file.$DIR/nothing}", want: []string{"client app", "is empty or cannot be read"}},
 		{name: "secret from a request", replace: "secret app-secret-0123456789", with: "secret {http.request.header.X}", want: []string{"client app", "is not expanded here"}},
 		{name: "secret too short after expansion", before: func(t *testing.T, s *server) {
 			if err := os.WriteFile(filepath.Join(s.dir, "short"), []byte("short\n"), 0o600); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -230,7 +231,7 @@ func TestPolicyFaultsAreFound(t *testing.T) {
 	for policy, want := range map[string][]string{
 		`principal.subjct == "ada"`:                                  {"line 1, column", "subjct", "did you mean", "subject"},
 		`principal.roles == "admin"`:                                 {"line 1, column"},
-		`"admin" in principal.roles &&`:                              {"line 1, column", "Syntax error"},
+		`"admin" in principal.roles &&`:                              {"line 1, column", "ends too early"},
 		`principal.subject`:                                          {"true or false"},
 		`prinicpal.subject == "ada"`:                                 {"line 1, column", "principal"},
 		"true &&\n\t\t\trequest.pth == \"/\"":                        {"line 2, column", "path"},
@@ -261,5 +262,37 @@ func TestPolicyFaultsAreFound(t *testing.T) {
 				t.Errorf("afterwards the running configuration answers %d", a.status)
 			}
 		})
+	}
+}
+
+// The log says of a refused request why it was refused and whose token it was, at the
+// level that everybody has, and holds no token.
+func TestRefusalsAreExplainedInTheLog(t *testing.T) {
+	s, f := policyServer(t, `principal.claims.tenant == "acme"`)
+	own := s.token(appCredentials)
+	evil := f.sign(nil, f.claims(jwt.MapClaims{"tenant": "evil", "jti": "jti-of-another"}))
+	old := f.sign(nil, f.claims(jwt.MapClaims{"exp": 1000000000}))
+	for token, want := range map[string]struct {
+		status int
+		line   []string
+	}{
+		own:  {403, []string{`"refused":"policy","realm":"demo","client":"app","token_id":"`, `"detail":"the policy could not be evaluated at line 1, column 17: a name that is not there"`}},
+		evil: {403, []string{`"refused":"policy","realm":"forged","client":"portal","detail":"the policy is not true"`}},
+		old:  {401, []string{`"refused":"token","detail":"demo: `, `; forged: the token has expired (exp)"`}},
+	} {
+		before := len(s.output.String())
+		if a := s.guarded("/", token); a.status != want.status {
+			t.Errorf("%d, want %d", a.status, want.status)
+		}
+		said := ""
+		for _, part := range append(want.line, `"level":"info"`, `"request_id":"`) {
+			eventually(t, 10*time.Second, "the log says "+part, func() bool {
+				said = s.output.String()[before:]
+				return strings.Contains(said, part)
+			})
+		}
+		if strings.Contains(said, token) || strings.Contains(said, "jti-of-another") {
+			t.Errorf("the log holds a token or its id at another issuer:\n%s", said)
+		}
 	}
 }

@@ -95,7 +95,11 @@ func (l *Log) Record(ctx context.Context, e authority.Event) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
-	caller := authority.CallerOf(ctx)
+	l.logger.LogAttrs(ctx, level, e.Name, attributes(e, kind, authority.CallerOf(ctx))...)
+}
+
+// attributes are what is known of an event.
+func attributes(e authority.Event, kind string, caller authority.Caller) []slog.Attr {
 	attrs := make([]slog.Attr, 0, 9)
 	for _, a := range [...][2]string{
 		{"realm", e.Realm}, {"client", e.Client}, {"account", e.Account}, {"session", e.Session},
@@ -106,16 +110,17 @@ func (l *Log) Record(ctx context.Context, e authority.Event) {
 			attrs = append(attrs, slog.String(a[0], bounded(a[1])))
 		}
 	}
-	l.logger.LogAttrs(ctx, level, e.Name, attrs...)
+	return attrs
 }
 
 // Refused counts a request that a guard refused and writes a line about it, unless
-// it brought no credential: asking for one is no event.
-func (l *Log) Refused(reason string, credential bool, caller authority.Caller) {
+// it brought no credential: asking for one is no event. e says whose token it was, as
+// far as that is known, and why it was refused.
+func (l *Log) Refused(reason string, credential bool, e authority.Event, caller authority.Caller) {
 	l.metrics.refusals.WithLabelValues(reason).Inc()
 	if credential {
-		l.logger.Info("guard", slog.String("refused", reason),
-			slog.String("address", bounded(caller.Address)), slog.String("request_id", bounded(caller.RequestID)))
+		attrs := append([]slog.Attr{slog.String("refused", reason)}, attributes(e, "", caller)...)
+		l.logger.LogAttrs(context.Background(), slog.LevelInfo, "guard", attrs...)
 	}
 }
 

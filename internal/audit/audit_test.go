@@ -51,12 +51,14 @@ func TestRefusedWritesALineForACredential(t *testing.T) {
 	var out bytes.Buffer
 	m := NewMetrics()
 	l := New(slog.New(slog.NewJSONHandler(&out, nil)), m)
-	l.Refused("no_credential", false, authority.Caller{Address: "192.0.2.7"})
+	l.Refused("no_credential", false, authority.Event{}, authority.Caller{Address: "192.0.2.7"})
 	if out.Len() > 0 {
 		t.Errorf("a line without an event: %s", &out)
 	}
-	l.Refused("token", true, authority.Caller{Address: "192.0.2.7", RequestID: "r"})
-	if !strings.Contains(out.String(), `"refused":"token"`) || !strings.Contains(out.String(), "192.0.2.7") {
+	l.Refused("token", true, authority.Event{Realm: "main", Client: "app", TokenID: "t1", Detail: "main: expired"},
+		authority.Caller{Address: "192.0.2.7", RequestID: "r"})
+	const want = `"msg":"guard","refused":"token","realm":"main","client":"app","token_id":"t1","detail":"main: expired","address":"192.0.2.7","request_id":"r"}`
+	if !strings.Contains(out.String(), want) {
 		t.Errorf("%s", &out)
 	}
 	for _, reason := range []string{"no_credential", "token"} {

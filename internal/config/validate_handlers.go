@@ -106,7 +106,9 @@ func (ck *checker) identity(id Identity) {
 	seen := once{}
 	for i, h := range id.Headers {
 		at := index("identity.headers", i)
-		ck.ascii(at+".claim", "claim", h.Claim, maxName)
+		if ck.ascii(at+".claim", "claim", h.Claim, maxName) && strings.HasPrefix(h.Claim, "{") {
+			ck.fault(at+".claim", "claim %q is a placeholder: write the name of a claim, such as sub", h.Claim)
+		}
 		if !ck.ascii(at+".name", "header", h.Name, maxName) {
 			continue
 		}

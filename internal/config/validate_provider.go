@@ -161,16 +161,16 @@ func (ck *checker) upstream(at string, p *Provider) {
 		ck.base(at+".web_url", "web_url", p.WebURL)
 		ck.base(at+".api_url", "api_url", p.APIURL)
 	case "google":
-		ck.address(at+".issuer", "issuer", p.Issuer, false)
+		ck.otherIssuer(at+".issuer", p.Issuer)
 		if p.TokeninfoURL == "" {
 			ck.fault(at+".tokeninfo_url", "provider %q has an issuer of its own and needs the tokeninfo_url of the same server", p.Name)
 			return
 		}
 		ck.address(at+".tokeninfo_url", "tokeninfo_url", p.TokeninfoURL, false)
 	case "hugging_face":
-		ck.address(at+".issuer", "issuer", p.Issuer, false)
+		ck.otherIssuer(at+".issuer", p.Issuer)
 	case "oidc":
-		ck.address(at+".issuer", "issuer", p.Issuer, false)
+		ck.otherIssuer(at+".issuer", p.Issuer)
 		ck.list(at+".scopes", "scope", p.Scopes, maxList, ck.scope)
 		if !slices.Contains(p.Scopes, "openid") {
 			ck.fault(at+".scopes", "scopes of provider %q must hold openid, or the provider says nobody's name", p.Name)
@@ -187,6 +187,16 @@ func (ck *checker) address(at, what, s string, query bool) {
 	if wrong := addressFault(s, query); wrong != "" {
 		ck.fault(at, "%s %q %s", what, shown(s), wrong)
 	}
+}
+
+// otherIssuer judges the issuer of somebody else's tokens. Its metadata stand below it,
+// and their address is easily taken for it.
+func (ck *checker) otherIssuer(at, s string) {
+	if of, _, below := strings.Cut(s, "/.well-known/"); below {
+		ck.fault(at, "issuer %q is the address of the issuer's metadata: write what stands there as issuer, such as %q", shown(s), shown(of))
+		return
+	}
+	ck.address(at, "issuer", s, false)
 }
 
 // base judges an address that paths are appended to; what is missing was reported.

@@ -37,7 +37,7 @@ func (ck *checker) trusts(c *Config) {
 		case seen.again(t.Name):
 			ck.fault(at+".name", "trust %q is declared twice", t.Name)
 		}
-		ck.address(at+".issuer", "issuer", t.Issuer, false)
+		ck.otherIssuer(at+".issuer", t.Issuer)
 		if ours := slices.IndexFunc(c.Realms, func(r Realm) bool { return r.Issuer == t.Issuer }); ours >= 0 && t.Issuer != "" {
 			// By its key set alone nobody learns that a token was revoked.
 			ck.fault(at+".issuer", "issuer of trust %q is that of our own realm %q: name the realm in accept", t.Name, c.Realms[ours].Name)

@@ -33,6 +33,7 @@ func TestFaultsOfTrusts(t *testing.T) {
 		"trusts[0].issuer: must be https":              func(j, _ *Trust) { j.Issuer = "http://sso.example.com" },
 		"trusts[0].issuer: absolute URL":               func(j, _ *Trust) { j.Issuer = "sso.example.com" },
 		"trusts[0].issuer: neither query nor fragment": func(j, _ *Trust) { j.Issuer += "?a=b" },
+		"trusts[0].issuer: of the issuer's metadata":   func(j, _ *Trust) { j.Issuer += "/.well-known/openid-configuration" },
 		"trusts[0].issuer: takes no placeholder":       func(j, _ *Trust) { j.Issuer = "https://{env.SSO}" },
 		"trusts[0].issuer: of our own realm \"demo\"":  func(j, _ *Trust) { j.Issuer = "https://auth.example.com" },
 		"trusts[0].audience: needs an audience":        func(j, _ *Trust) { j.Audience = nil },

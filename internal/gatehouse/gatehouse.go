@@ -106,7 +106,9 @@ func (g *Gatehouse) Guard(i int) *guard.Guard { return g.guards[i] }
 // no news.
 func (g *Gatehouse) Refused(r *guard.Refusal, caller func() Caller) {
 	if !r.Canceled() {
-		g.log.Refused(string(r.Reason), r.Reason != guard.ReasonNoCredential, caller())
+		g.log.Refused(string(r.Reason), r.Reason != guard.ReasonNoCredential, authority.Event{
+			Realm: r.Source, Client: r.Client, Account: r.Account, Session: r.Session, TokenID: r.TokenID, Detail: r.Detail,
+		}, caller())
 	}
 }
 

@@ -103,7 +103,7 @@ func scalar(value any, raw string) (string, bool) {
 		return v, true
 	case bool:
 		return strconv.FormatBool(v), true
-	case int64, uint64, float64:
+	case int64, uint64, float64, tooLarge:
 		return raw, true
 	}
 	return "", false

@@ -220,11 +220,11 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 		return refusal
 	}
 	if refusal := g.judge(&p, by.Judged); refusal != nil {
-		return refusal
+		return refusal.of(&p, by)
 	}
 	if g.policy != nil {
 		if refusal := g.judgePolicy(r, st, p, false); refusal != nil {
-			return refusal
+			return refusal.of(&p, by)
 		}
 	}
 	g.identify(r.Header, st, &p, by)
@@ -274,7 +274,7 @@ func (g *Guard) recognise(ctx context.Context, st *Request, p *authority.Princip
 		}
 	}
 	st.forget()
-	var unavailable, invalid error
+	faults := make([]error, 0, 4) // of each that was asked; few, so that they stay on the stack
 	for i := range g.accepted {
 		a := &g.accepted[i]
 		var record string
@@ -291,20 +291,9 @@ func (g *Guard) recognise(ctx context.Context, st *Request, p *authority.Princip
 			st.know(a, p, record)
 			return a, nil
 		}
-		if authority.KindOf(err) != authority.TokenInvalid {
-			unavailable = err
-		} else if invalid == nil {
-			invalid = err
-		}
+		faults = append(faults, err)
 	}
-	if unavailable != nil {
-		return nil, refuseUnavailable(ctx, unavailable)
-	}
-	public := "the token is not active"
-	if e, ok := errors.AsType[*authority.Error](invalid); ok && e.Public != "" {
-		public = e.Public
-	}
-	return nil, g.refuseToken(ReasonToken, public, invalid)
+	return nil, g.refuseUnknown(ctx, faults)
 }
 
 // fault reports why a guard cannot take what a verifier vouched for. A verifier
@@ -328,7 +317,7 @@ func (a *Accepted) fault(p *authority.Principal, now time.Time) error {
 // cached, demands never.
 func (g *Guard) judge(p *authority.Principal, judged bool) *Refusal {
 	if !g.meant(p, judged) {
-		return g.refuseToken(ReasonAudience, "the token is for another audience", nil)
+		return g.refuseAudience()
 	}
 	if !p.Scopes.HasAll(g.scopes) {
 		return g.refuseScope()

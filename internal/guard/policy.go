@@ -53,15 +53,15 @@ func compilePolicy(text string, foreign bool, fields []field) (*policy, error) {
 	}
 	parsed, issues := env.Parse(text)
 	if issues.Err() != nil {
-		return nil, policyIssues(issues, env)
+		return nil, policyIssues(text, issues, env)
 	}
 	words := &wordCheck{facts: facts, info: parsed.NativeRep().SourceInfo(), foreign: foreign, fields: fields}
 	if err := words.walk(parsed.NativeRep().Expr()); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return nil, policyFaults(strings.Split(err.Error(), "\n"))
 	}
 	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, policyIssues(issues, env)
+		return nil, policyIssues(text, issues, env)
 	}
 	if got := checked.OutputType(); !got.IsExactType(cel.BoolType) {
 		hint := ""

@@ -197,6 +197,18 @@ func TestAttackIDBeyondADouble(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", policy, refusal, want)
 		}
 	}
+	for _, beyond := range []string{"18446744073709551616", "18446744073709552000", "-9223372036854775809"} {
+		if refusal := meets(t, `18446744073709551615u in principal.claims.ids || -9223372036854775807 - 1 in principal.claims.ids || principal.claims.ids[1] > 1`, asks(), func(p *authority.Principal) {
+			p.Claims = authority.ListOf("ids", "[1,"+beyond+"]")
+		}); refusal == nil || refusal.Status != http.StatusForbidden {
+			t.Errorf("%s in a list: %+v", beyond, refusal)
+		}
+		for _, policy := range []string{`principal.claims.id == 18446744073709551615u`, `principal.claims.id == -9223372036854775807 - 1`} {
+			if refusal := meets(t, policy, asks(), func(p *authority.Principal) { p.Claims = authority.ListOf("id", beyond) }); refusal == nil || refusal.Status != http.StatusForbidden {
+				t.Errorf("%s is true of %s", policy, beyond)
+			}
+		}
+	}
 	p := grace()
 	p.Claims = authority.ListOf("ids", "[1,18446744073709551615,340282366920938463463374607431768211455,1e2,-0]")
 	if got := foreignHeader(&p, "ids"); got != "1,18446744073709551615,340282366920938463463374607431768211455,1e2,-0" {

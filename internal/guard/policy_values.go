@@ -137,10 +137,11 @@ const (
 	maxClaimDepth = 8
 )
 
-var errClaim = errors.New("it is not a JSON value within the limits")
+var errClaim = errors.New("it is an object, too large, or no JSON: no value for a policy")
 
 // celOfJSON returns the value of a JSON text. A number without fraction that fits is
-// an int or else a uint, so that no digit of an id is lost; every other one is a double.
+// an int or else a uint, so that no digit of an id is lost; one that does not fit has no
+// value, and one with a fraction or exponent is a double.
 func celOfJSON(text string) (ref.Val, error) {
 	if s, ok := plainString(text); ok {
 		return types.String(s), nil
@@ -157,6 +158,9 @@ func celOfJSON(text string) (ref.Val, error) {
 	value, err := parseJSON(text)
 	if err != nil {
 		return nil, err
+	}
+	if _, none := value.(tooLarge); none {
+		return nil, errClaim
 	}
 	return types.DefaultTypeAdapter.NativeToValue(value), nil
 }
@@ -187,8 +191,8 @@ func plainInt(text string) (int64, bool) {
 }
 
 // parseJSON reads one JSON value strictly: nothing after it, no member twice, not too
-// long and not too deep. It returns a string, a bool, an int64, a uint64, a float64, CEL's
-// null, a []any or a map[string]any.
+// long and not too deep. It returns a string, a bool, an int64, a uint64, a float64, a
+// tooLarge, CEL's null, a []any or a map[string]any.
 func parseJSON(text string) (any, error) {
 	if len(text) > maxClaimText {
 		return nil, errClaim
@@ -260,12 +264,19 @@ func parseObject(d *json.Decoder, depth int) (any, error) {
 	return object, err
 }
 
+// tooLarge is a whole number beyond 64 bits. To a policy it has no value: rounded to a
+// double, it would equal the largest that has one.
+type tooLarge struct{}
+
 func parseNumber(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil
 	}
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return n, nil
+	}
+	if !strings.ContainsAny(text, ".eE") {
+		return tooLarge{}, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(f, 0) {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 
@@ -37,7 +36,7 @@ func (c *wordCheck) fault(e ast.Expr, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", c.place(e.ID()), fmt.Sprintf(format, args...))
 }
 
-// walk checks an expression and everything in it.
+// walk checks an expression and everything in it; its error lists every fault.
 func (c *wordCheck) walk(e ast.Expr) error {
 	switch e.Kind() {
 	case ast.IdentKind:
@@ -51,11 +50,11 @@ func (c *wordCheck) walk(e ast.Expr) error {
 	case ast.ListKind:
 		return c.walkAll(e.AsList().Elements())
 	case ast.MapKind:
+		var all []ast.Expr
 		for _, entry := range e.AsMap().Entries() {
-			if err := c.walkAll([]ast.Expr{entry.AsMapEntry().Key(), entry.AsMapEntry().Value()}); err != nil {
-				return err
-			}
+			all = append(all, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
 		}
+		return c.walkAll(all)
 	case ast.StructKind:
 		return c.fault(e, "a policy makes no objects")
 	case ast.ComprehensionKind:
@@ -71,12 +70,11 @@ func (c *wordCheck) walk(e ast.Expr) error {
 }
 
 func (c *wordCheck) walkAll(all []ast.Expr) error {
+	var faults []error
 	for _, e := range all {
-		if err := c.walk(e); err != nil {
-			return err
-		}
+		faults = append(faults, c.walk(e))
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // variable returns which of the variables e is, or "".
@@ -205,9 +203,7 @@ func (c *wordCheck) walkCall(e ast.Expr) error {
 		}
 	}
 	if call.IsMemberFunction() {
-		if err := c.walk(call.Target()); err != nil {
-			return err
-		}
+		args = append([]ast.Expr{call.Target()}, args...)
 	}
 	return c.walkAll(args)
 }
@@ -250,27 +246,6 @@ func literalAddress(function string, e ast.Expr) error {
 		return fmt.Errorf("%q is not an address such as 10.0.0.1 or 2001:db8::1", *text)
 	}
 	return nil
-}
-
-// maxIssues is how many of CEL's messages about one expression are reported.
-const maxIssues = 5
-
-// policyIssues words what CEL found wrong, each with its place.
-func policyIssues(issues *cel.Issues, env *cel.Env) error {
-	var all []string
-	for _, issue := range issues.Errors() {
-		if len(all) == maxIssues {
-			break
-		}
-		text, _, _ := strings.Cut(issue.Message, "\n")
-		if rest, ok := strings.CutPrefix(text, "undeclared reference to '"); ok {
-			word, _, _ := strings.Cut(rest, "'")
-			known := append(slices.Collect(maps.Keys(env.Functions())), principalVar, requestVar)
-			text = fmt.Sprintf("there is no %s%s", word, meant(word, known))
-		}
-		all = append(all, fmt.Sprintf("line %d, column %d: %s", issue.Location.Line(), issue.Location.Column()+1, text))
-	}
-	return errors.New("policy: " + strings.Join(all, "; "))
 }
 
 // patternFault says what is wrong with a regular expression (RE2), empty if nothing is.

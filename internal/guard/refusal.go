@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,6 +37,28 @@ type Refusal struct {
 	Header http.Header // what the answer carries: Cache-Control, and WWW-Authenticate, Retry-After or Allow
 	Reason Reason
 	Err    *authority.Error // for the log; holds no credential
+	Detail string           // for the log: why, with what the rule demands; never for the caller
+
+	// Who called, for the log, if somebody vouched for the token. Account, session and
+	// token id are of our own tokens only: some issuers' `jti` is the token itself.
+	Source, Client, Account, Session, TokenID string
+}
+
+// of notes whose token it was.
+func (r *Refusal) of(p *authority.Principal, by *Accepted) *Refusal {
+	r.Source, r.Client = by.Name, p.Client
+	if !by.Judged {
+		r.Account, r.Session, r.TokenID = p.Account, p.Session, p.TokenID
+	}
+	return r
+}
+
+// Public is what the caller may read of the refusal.
+func (r *Refusal) Public() string {
+	if r.Err != nil && r.Err.Public != "" {
+		return r.Err.Public
+	}
+	return http.StatusText(r.Status)
 }
 
 // Canceled reports whether the client had gone before it could be answered: no
@@ -54,9 +77,30 @@ const operation = "guard"
 func newRefusal(status int, reason Reason, err *authority.Error) *Refusal {
 	err.Op = operation
 	return &Refusal{
-		Status: status, Reason: reason, Err: err,
+		Status: status, Reason: reason, Err: err, Detail: cause(err),
 		Header: http.Header{"Cache-Control": {"no-store"}},
 	}
+}
+
+// cause is the innermost thing that an error says: what was being done, and the words
+// for the caller, stand elsewhere in the log.
+func cause(err error) string {
+	e, ok := errors.AsType[*authority.Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Err != nil:
+		return cause(e.Err)
+	case e.Public != "":
+		return e.Public
+	}
+	return e.Kind.String()
+}
+
+// because adds to the log what the rule demands.
+func (r *Refusal) because(format string, args ...any) *Refusal {
+	r.Detail += ": " + fmt.Sprintf(format, args...)
+	return r
 }
 
 func (r *Refusal) with(header, value string) *Refusal {
@@ -106,6 +150,43 @@ func (g *Guard) refuseMalformed() *Refusal {
 		with("WWW-Authenticate", g.challengeWith("invalid_request", public))
 }
 
+// refuseUnknown answers a credential that none of the accepted vouches for; faults is
+// what each of them said. If one of them cannot say now, the token may be good. Where
+// they say different things nobody but the log is told: what a realm finds wrong with
+// another issuer's token would mislead whoever holds it.
+func (g *Guard) refuseUnknown(ctx context.Context, faults []error) *Refusal {
+	var unavailable error
+	public, details := "", make([]string, len(faults))
+	for i, err := range faults {
+		details[i] = g.accepted[i].Name + ": " + cause(err)
+		if authority.KindOf(err) != authority.TokenInvalid {
+			unavailable = err
+			continue
+		}
+		said := publicOf(err)
+		if public != "" && said != public {
+			said = "no issuer that is accepted here vouches for the token"
+		}
+		public = said
+	}
+	var r *Refusal
+	if unavailable != nil {
+		r = refuseUnavailable(ctx, unavailable)
+	} else {
+		r = g.refuseToken(ReasonToken, public, errors.Join(faults...))
+	}
+	r.Detail = strings.Join(details, "; ")
+	return r
+}
+
+// publicOf is what the caller is told of a token that is not good.
+func publicOf(err error) string {
+	if e, ok := errors.AsType[*authority.Error](err); ok && e.Public != "" {
+		return e.Public
+	}
+	return "the token is not active"
+}
+
 // refuseToken answers a credential that is not active or not meant for us
 // (RFC 6750 §3.1: invalid_token).
 func (g *Guard) refuseToken(reason Reason, public string, cause error) *Refusal {
@@ -120,7 +201,8 @@ func (g *Guard) refuseScope() *Refusal {
 	return newRefusal(http.StatusForbidden, ReasonScope,
 		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
 		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public)+
-			", scope="+quoted(strings.Join(g.scopes, " ")))
+			", scope="+quoted(strings.Join(g.scopes, " "))).
+		because("all of %s", strings.Join(g.scopes, " "))
 }
 
 // refuseRole does not name the roles: which there are is the operator's affair,
@@ -129,7 +211,17 @@ func (g *Guard) refuseRole() *Refusal {
 	const public = "the caller has no role that this resource demands"
 	return newRefusal(http.StatusForbidden, ReasonRole,
 		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
-		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public))
+		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public)).
+		because("one of %s", strings.Join(g.roles, ", "))
+}
+
+// refuseAudience answers a token that is meant for another resource.
+func (g *Guard) refuseAudience() *Refusal {
+	r := g.refuseToken(ReasonAudience, "the token is for another audience", nil)
+	if len(g.audience) == 0 {
+		return r.because("the guard names none, so it takes what is for the issuer of the realm")
+	}
+	return r.because("the guard takes %s", strings.Join(g.audience, ", "))
 }
 
 // refusePolicy does not name the rule, and challenges only a caller without a
