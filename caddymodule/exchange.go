@@ -54,11 +54,12 @@ const requestVar = "gatehouse.request"
 // exchangeOf returns what our handlers share about this request, and the writer to
 // hand on.
 func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *guard.Request) {
+	upgrade(r)
 	st, vars := requestIn(w, r)
 	if st != nil {
 		return w, st
 	}
-	x := &exchange{answer: answer{ResponseWriter: w, names: a.identityNames()}, of: r.URL}
+	x := &exchange{answer: answer{ResponseWriter: tunnelled(w, r), names: a.identityNames()}, of: r.URL}
 	x.request.ClientIP = clientIP
 	if vars != nil { // otherwise no request of Caddy's: nobody shares it
 		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing

@@ -64,10 +64,10 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		}
 		return next.ServeHTTP(handed, r)
 	}
-	if !s.only { // an error is answered whatever the target is
-		if why := st.Rewritten(r); why != "" {
-			return s.refuse(w, r, st, why)
-		}
+	if s.only { // an error is answered whatever the target is, and by the server's own writer
+		handed = tunnelled(handed, r)
+	} else if why := st.Rewritten(r); why != "" {
+		return s.refuse(w, r, st, why)
 	}
 	// Beside the guard, after the endpoints: they set our own cookies.
 	handed, own := s.app.answerTo(handed)
@@ -91,7 +91,6 @@ func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request
 // strip strips a request and judges its target as it came. Where a site has no host, a
 // rewrite may stand before every handler of ours: Caddy keeps what it was made of.
 func (a *App) strip(r *http.Request, st *guard.Request) {
-	upgrade(r)
 	if st.Stripped() { // by a handler further out
 		return
 	}
@@ -162,7 +161,7 @@ func (s *serverStrips) coverErrors(server *caddyhttp.Server) {
 	if server.Errors == nil || s.errors != nil {
 		return
 	}
-	s.errors = &Strip{app: s.forHosts.app, whole: true, sites: make([]site, 1)}
+	s.errors = &Strip{app: s.forHosts.app, only: true, whole: true, sites: make([]site, 1)}
 	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
 	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, first)
 }

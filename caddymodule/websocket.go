@@ -1,20 +1,23 @@
 package caddymodule
 
 import (
+	"bufio"
 	"crypto/rand"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/guard"
 )
 
-// tunnelVar is Caddy's variable in which reverse_proxy finds what a client sends into a
-// WebSocket that it opened by extended CONNECT.
-const tunnelVar = "extended_connect_websocket_body"
+// tunnelVar is Caddy's variable in which we keep what a client sends into a WebSocket that
+// it opens by extended CONNECT.
+const tunnelVar = "gatehouse.tunnel"
 
 // lookFirst has a route's matchers see a request as upgrade leaves it.
 func (s *Strip) lookFirst(route *caddyhttp.Route) {
@@ -41,7 +44,7 @@ func upgrade(r *http.Request) {
 	if r.Method != http.MethodConnect {
 		return
 	}
-	if _, is := caddyhttp.GetVar(r.Context(), tunnelVar).(io.ReadCloser); is {
+	if tunnelOf(r) != nil {
 		r.Method = http.MethodGet // Caddy gives error routes the method that came
 		return
 	}
@@ -57,4 +60,86 @@ func upgrade(r *http.Request) {
 	r.Header["Sec-Websocket-Key"] = []string{base64.StdEncoding.EncodeToString(key[:])}
 }
 
-var _ caddyhttp.RequestMatcherWithError = (*Strip)(nil)
+// tunnelOf returns what the client sends into the WebSocket that upgrade made a GET of,
+// nil for any other request.
+func tunnelOf(r *http.Request) io.ReadCloser {
+	if r.ProtoMajor < 2 {
+		return nil
+	}
+	sent, _ := caddyhttp.GetVar(r.Context(), tunnelVar).(io.ReadCloser)
+	return sent
+}
+
+// tunnelled returns the writer for what upgrade made of a request: handlers find there
+// what they find in HTTP/1.1. Some of them, such as encode, hold an answer's header back
+// until its body comes, but no 101.
+func tunnelled(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	if r.Header["Upgrade"] != nil {
+		if sent := tunnelOf(r); sent != nil {
+			return &tunnel{w, sent}
+		}
+	}
+	return w
+}
+
+// tunnel is a writer whose connection may be taken over: it is the request's stream.
+type tunnel struct {
+	http.ResponseWriter
+	sent io.ReadCloser
+}
+
+// WriteHeader says 200 where HTTP/1.1 switches protocols (RFC 8441 §5).
+func (t *tunnel) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		status = http.StatusOK
+		h := t.Header()
+		for name := range h {
+			switch http.CanonicalHeaderKey(name) {
+			case "Connection", "Upgrade", "Sec-Websocket-Accept":
+				delete(h, name)
+			}
+		}
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Hijack hands the stream over, after the header.
+func (t *tunnel) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	s := &stream{ReadCloser: t.sent, to: t.ResponseWriter, control: http.NewResponseController(t.ResponseWriter)}
+	return s, bufio.NewReadWriter(bufio.NewReader(s), bufio.NewWriter(s)), s.control.Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (t *tunnel) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// stream is a stream of HTTP/2 or HTTP/3 as a connection.
+type stream struct {
+	io.ReadCloser
+	to      io.Writer
+	control *http.ResponseController
+}
+
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	if err == nil {
+		err = s.control.Flush()
+	}
+	return n, err
+}
+
+func (*stream) LocalAddr() net.Addr                  { return new(net.TCPAddr) }
+func (*stream) RemoteAddr() net.Addr                 { return new(net.TCPAddr) }
+func (s *stream) SetReadDeadline(t time.Time) error  { return s.control.SetReadDeadline(t) }
+func (s *stream) SetWriteDeadline(t time.Time) error { return s.control.SetWriteDeadline(t) }
+func (s *stream) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+var (
+	_ caddyhttp.RequestMatcherWithError = (*Strip)(nil)
+	_ http.Hijacker                     = (*tunnel)(nil)
+	_ net.Conn                          = (*stream)(nil)
+)

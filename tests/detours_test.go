@@ -11,18 +11,20 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // talker is an app that says in its answers what only the gateway may say, and in their
 // bodies what it was asked.
 type talker struct {
-	mu    sync.Mutex
-	asked []string // targets
+	mu      sync.Mutex
+	asked   []string // targets
+	cookies []string // of the last request
 }
 
 func (a *talker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	a.asked = append(a.asked, r.RequestURI)
+	a.asked, a.cookies = append(a.asked, r.RequestURI), r.Header["Cookie"]
 	a.mu.Unlock()
 	maps.Copy(w.Header(), map[string][]string{
 		"Access-Control-Allow-Origin": {"*"},
@@ -38,6 +40,13 @@ func (a *talker) reached() (asked []string) {
 	defer a.mu.Unlock()
 	asked, a.asked = a.asked, nil
 	return asked
+}
+
+// seen returns the cookies of the last request.
+func (a *talker) seen() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cookies
 }
 
 // startTalker starts the app and a gateway with a site in front of it.
@@ -256,5 +265,88 @@ func TestRemoteUserOfFastCGI(t *testing.T) {
 	}
 	if a := s.guarded("/", s.token(appCredentials)); a.status != 200 || strings.Contains(a.body, ":") || len(a.body) != 36 {
 		t.Errorf("our own: %d, REMOTE_USER %q", a.status, a.body)
+	}
+}
+
+// Attack 13, by way of an endpoint's own answer: an app that is asked for another one in its
+// place sees our cookies as little as any other.
+func TestAppsThatAnswerForEndpoints(t *testing.T) {
+	s, app := startTalker(t, `
+	route {
+		intercept {
+			@bad status 4xx
+			handle_response @bad {
+				rewrite * /sorry
+				reverse_proxy $BACKEND
+			}
+		}
+		gatehouse
+		guard
+		reverse_proxy $BACKEND
+	}`)
+	_, _ = trySend(t.Context(), "POST", "http://"+s.vars["APP"]+"/oauth2/token", "grant_type=none", "Content-Type", form, "Cookie", "app=1; gatehouse-login-x=s") // of two lengths
+	var got, cookies []string
+	eventually(t, 10*time.Second, "the app is asked", func() bool {
+		got, cookies = app.reached(), app.seen()
+		return len(got) > 0
+	})
+	if !slices.Equal(got, []string{"/sorry"}) || !slices.Equal(cookies, []string{"app=1"}) {
+		t.Errorf("asked for %q, the app sees the cookies %q", got, cookies)
+	}
+}
+
+// An error is answered whatever has become of its request since it came.
+func TestErrorsOfRequestsWithAnotherHost(t *testing.T) {
+	s, app := newServer(t), new(talker)
+	backend := httptest.NewServer(app)
+	t.Cleanup(backend.Close)
+	s.vars["BACKEND"], s.vars["PORT"] = strings.TrimPrefix(backend.URL, "http://"), freePorts(t, 1)[0]
+	before, _, _ := strings.Cut(mainJob, "http://$APP {")
+	s.start(before + `http://:$PORT {
+	bind 127.0.0.1
+	route {
+		request_header Host backend.
+		guard /admin/*
+		reverse_proxy $BACKEND
+	}
+	handle_errors {
+		rewrite * /sorry
+		reverse_proxy $BACKEND
+	}
+}
+`)
+	for _, target := range []string{"/admin/x%20y", "/admin/a%2fb", "/x%20y"} {
+		a := send(t, "GET", "http://127.0.0.1:"+s.vars["PORT"]+target, "")
+		if got := app.reached(); a.status != 200 || !slices.Equal(got, []string{"/sorry"}) {
+			t.Errorf("%s: %d, asked for %q", target, a.status, got)
+		}
+	}
+}
+
+// A proxy in front that takes early data says so of each such request (RFC 8470 §5.1), and
+// the address that it names is as little proven as one of our own early data.
+func TestEarlyDataOfAProxyInFront(t *testing.T) {
+	s, app := startTalker(t, `
+	gatehouse
+	guard /near/* {
+		policy "request.remote_ip.startsWith('127.')"
+	}
+	guard
+	reverse_proxy $BACKEND`)
+	bearer := []string{"Authorization", "Bearer " + s.token(appCredentials)}
+	for _, c := range []struct {
+		path   string
+		early  []string
+		status int
+	}{
+		{"/near/x", nil, 200}, {"/near/x", []string{"Early-Data", "1"}, 425}, {"/near/x", []string{"Early-Data", "1", "Early-Data", "1"}, 425},
+		{"/near/x", []string{"Early-Data", "no"}, 425}, {"/far/x", []string{"Early-Data", "1"}, 200},
+		{"/.well-known/openid-configuration", nil, 200}, {"/.well-known/openid-configuration", []string{"Early-Data", "1"}, 425},
+	} {
+		a := send(t, "GET", "http://"+s.vars["APP"]+c.path, "", append(c.early, bearer...)...)
+		got := app.reached()
+		if a.status != c.status || strings.HasSuffix(c.path, "/x") && len(got) != map[bool]int{true: 1}[c.status == 200] {
+			t.Errorf("%s %q: %d, the app got %q", c.path, c.early, a.status, got)
+		}
 	}
 }

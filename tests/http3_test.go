@@ -329,6 +329,7 @@ var connects = []struct {
 	{"websocket", "/listed/socket", true, 200, []string{"Remote-Groups: reader", "Remote-User: service-account-app"}},
 	{"websocket", "/team/socket", true, 200, []string{"X-Team: app"}},
 	{"websocket", "/public/socket", false, 200, nil},
+	{"websocket", "/packed/socket", false, 200, nil}, // encode holds an answer's header back
 	{"websocket", "/fallen/socket", false, 200, nil}, // by way of an error route
 	{"WebSocket", "/admin/socket", true, 405, nil},
 	{"connect-udp", "/admin/socket", true, 405, nil},
@@ -345,7 +346,7 @@ func (s *secureRig) connect(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), "CONNECT", "https://"+s.addr()+c.path, said)
 			must(t, err)
 			r.Proto = c.protocol
-			r.Header = http.Header{"X-Case": {id}, "Remote-User": {"root"}, "Cookie": {"gatehouse-login-x=s; b=2"}}
+			r.Header = http.Header{"X-Case": {id}, "Remote-User": {"root"}, "Cookie": {"gatehouse-login-x=s; b=2"}, "Accept-Encoding": {"gzip"}}
 			if c.token {
 				r.Header.Set("Authorization", token)
 			}
@@ -404,7 +405,7 @@ func noTunnel(t *testing.T, app *secureApp) {
 // The same over HTTP/2, where Caddy takes extended CONNECT if it is told so by GODEBUG.
 func TestExtendedConnectOverHTTP2(t *testing.T) {
 	t.Setenv("GODEBUG", "http2xconnect=1")
-	for name, site := range map[string]string{"app.example": secureSite, "": routedSite} {
+	for name, site := range map[string]string{"app.example": secureSite + besideSite, "": routedSite} {
 		t.Run("a site for "+name, func(t *testing.T) { secure(t, name, site).connectOverHTTP2(t) })
 	}
 }
@@ -415,7 +416,7 @@ func (s *secureRig) connectOverHTTP2(t *testing.T) {
 	defer h2.close()
 	for i, c := range connects {
 		id := fmt.Sprintf("connect/%d", i)
-		fields := []string{":protocol", c.protocol, "X-Case", id, "Remote-User", "root", "Cookie", "gatehouse-login-x=s; b=2", ":body", "hello"}
+		fields := []string{":protocol", c.protocol, "X-Case", id, "Remote-User", "root", "Cookie", "gatehouse-login-x=s; b=2", "Accept-Encoding", "gzip", ":body", "hello"}
 		if c.token {
 			fields = append(fields, "Authorization", token)
 		}
@@ -438,7 +439,30 @@ func (s *secureRig) connectOverHTTP2(t *testing.T) {
 		}
 	}
 	noTunnel(t, s.app)
+	if s.vars["NAME"] == "" {
+		return
+	}
+	// Beside a site without a guard nothing of this is ours, but error routes are shared.
+	for path, want := range map[string]string{"/open/socket": "GET", "/dead/x": "GET"} {
+		id := "beside" + path
+		status, _ := h2.send("CONNECT", path, "other.example", ":protocol", "websocket", "X-Case", id, ":body", "hello")
+		if got := s.app.of(id); status != 200 || len(got) != 1 || got[0].method != want {
+			t.Errorf("beside it, %s: %d, the app sees %+v", path, status, got)
+		}
+	}
 }
+
+// besideSite is a site without a guard on the server of another.
+const besideSite = `https://other.example:$TLS {
+	bind 127.0.0.1
+	tls $CERT $KEY
+	reverse_proxy /dead/* 127.0.0.1:1
+	reverse_proxy $BACKEND
+	handle_errors {
+		reverse_proxy $BACKEND
+	}
+}
+`
 
 // A request in early data comes before the caller's address is proven, so that anybody may
 // send one from any address, and again: nothing may hang on the address of such a request.

@@ -213,6 +213,7 @@ const secureSite = `https://$NAME:$TLS {
 		policy "request.remote_ip.startsWith('127.')"
 	}
 	error /fallen/* 418
+	encode /packed/* gzip
 	reverse_proxy $BACKEND
 	handle_errors {
 		handle /fallen/* {

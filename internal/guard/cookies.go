@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,13 +37,17 @@ func stripCookies(h http.Header) (own string) {
 	return own
 }
 
-// ShowCookies puts the gateway's own cookies back, which stripping took off the request:
-// for its own endpoints, which answer it themselves.
-func (st *Request) ShowCookies(h http.Header) {
-	if st.cookies != "" {
-		h["Cookie"] = append(slices.Clip(h["Cookie"]), st.cookies)
-		st.cookies = ""
+// ShowCookies returns the request with the gateway's own cookies, which stripping took off
+// it: for its own endpoints. The request itself stays without, since a handler in front of
+// them may ask an app for another answer than theirs.
+func (st *Request) ShowCookies(r *http.Request) *http.Request {
+	if st.cookies == "" {
+		return r
 	}
+	shown := r.WithContext(r.Context())
+	shown.Header = maps.Clone(r.Header)
+	shown.Header["Cookie"] = append(slices.Clip(r.Header["Cookie"]), st.cookies)
+	return shown
 }
 
 // StripSetCookies takes the gateway's own cookies out of an app's answer. A cookie without

@@ -52,6 +52,9 @@ func TestParse(t *testing.T) {
 		{"Bearer2 abc", "", foundNone},
 		{"Bear", "", foundNone},
 		{"Digest username=\"bearer\", realm=\"x\", bearer2=y", "", foundNone},
+		{"Digest username=\"x\", realm=\"bearer things\", uri=\"/bearer/x\"", "", foundNone},
+		{"AWS4-HMAC-SHA256 Credential=bearer/20260101/eu/s3/aws4_request, SignedHeaders=bearer;host, Signature=0a", "", foundNone},
+		{"MediaBrowser Client=\"Web\", Device=\"Bearer\", Token=\"x\"", "", foundNone},
 	}
 	for _, tt := range tests {
 		got, f := parse(tt.value)

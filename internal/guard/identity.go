@@ -166,15 +166,10 @@ func (g *Guard) identify(h http.Header, st *Request, p *authority.Principal, by 
 		values = make([]string, len(g.fields))
 	}
 	st.unset(h)
-	// Beside others, a trust speaks for its own people only: whom it calls alice is not
-	// the alice of a realm.
-	st.source = ""
-	if by.Judged && len(g.accepted) > 1 {
-		st.source = by.Name + ":"
-	}
+	source := g.sourceOf(by)
 	for i := range g.fields {
 		name := g.fields[i].name
-		value := g.fields[i].value(p, st.source)
+		value := g.fields[i].value(p, source)
 		if value == "" {
 			delete(h, name)
 			continue
@@ -183,4 +178,14 @@ func (g *Guard) identify(h http.Header, st *Request, p *authority.Principal, by 
 		h[name] = values[i : i+1 : i+1]
 	}
 	st.setBy = g
+}
+
+// sourceOf is what stands before the names of those whom an issuer vouches for. Beside
+// others, a trust speaks for its own people only: whom it calls alice is not the alice of
+// a realm.
+func (g *Guard) sourceOf(by *Accepted) string {
+	if by.Judged && len(g.accepted) > 1 {
+		return by.Name + ":"
+	}
+	return ""
 }

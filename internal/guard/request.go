@@ -27,14 +27,12 @@ type Request struct {
 	known      bool // by is set and no guard has refused since
 	found      found
 
-	credential    string
-	authorization string // the field the credential came in
-	cookies       string // the gateway's own, which no app gets to see
-	came          string // why the target was ambiguous as it came, before any rewrite
-	judged        string // the RequestURI that was judged as it came
+	credential string
+	cookies    string // the gateway's own, which no app gets to see
+	came       string // why the target was ambiguous as it came, before any rewrite
+	judged     string // the RequestURI that was judged as it came
 
 	by     *Accepted            // who vouched
-	source string               // what stands before his name, where another could have the same
 	record string               // what by recalls the principal from; empty: whole is there
 	whole  *authority.Principal // the principal, where there is no record
 
@@ -66,7 +64,10 @@ func (st *Request) ID(p *authority.Principal) string {
 	if p.Subject == "" {
 		return ""
 	}
-	return st.source + p.Subject
+	if st.setBy == nil {
+		return p.Subject
+	}
+	return st.setBy.sourceOf(st.by) + p.Subject
 }
 
 // know keeps whom a guard recognised, by the record if there is one.
@@ -86,8 +87,11 @@ func (st *Request) Stripped() bool { return st.stripped }
 
 // Early reports whether a request came before its handshake was complete, as HTTP/3 lets
 // those come who were here before: until then anybody may claim an address, or send again
-// what somebody else has sent (RFC 8470).
-func Early(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
+// what somebody else has sent (RFC 8470). A proxy in front, whose handshake it was, says so
+// by a field, which counts whatever its value is (§5.1).
+func Early(r *http.Request) bool {
+	return r.TLS != nil && !r.TLS.HandshakeComplete || r.Header["Early-Data"] != nil
+}
 
 // Unjudged reports whether the request passed for no other reason than being a preflight.
 // An app that takes no notice of the method answers one as if it were asked for what the
@@ -101,11 +105,7 @@ func (st *Request) seek(h http.Header) bool {
 		return false
 	}
 	st.sought = true
-	fields := h["Authorization"]
-	st.credential, st.found = find(fields)
-	if len(fields) == 1 {
-		st.authorization = fields[0]
-	}
+	st.credential, st.found = find(h["Authorization"])
 	return true
 }
 
@@ -120,7 +120,7 @@ func (st *Request) dropCredential(h http.Header, fresh bool) {
 		return
 	}
 	if !fresh {
-		if fields := h["Authorization"]; len(fields) == 1 && fields[0] != st.authorization {
+		if credential, found := find(h["Authorization"]); credential != st.credential || found != st.found {
 			return
 		}
 	}
