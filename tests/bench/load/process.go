@@ -66,7 +66,12 @@ func (p *process) get(ctx context.Context, client *http.Client, path, token stri
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, resp.Body)
+	return finish(resp)
+}
+
+// finish reads an answer to its end, and fails if it is not 200.
+func finish(resp *http.Response) error {
+	_, err := io.Copy(io.Discard, resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("it answers %s", resp.Status)
 	}
