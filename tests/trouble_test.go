@@ -85,6 +85,7 @@ func TestSilentIssuerHoldsUpNobodyElse(t *testing.T) {
 		})
 	}
 	eventually(t, 9*time.Second, "as many questions as there may be", func() bool { return silent.asked() > lookups })
+	// Nobody is released yet: who queued would wait until the ten seconds of a lookup are over.
 	for name, token := range good {
 		began := time.Now()
 		if a := s.guarded("/", token); a.status != http.StatusOK || time.Since(began) > 8*time.Second {

@@ -26,7 +26,7 @@ type Accepted struct {
 }
 
 // recorder is a verifier that can say again what it said: of the verdict cache, a record
-// is the cached block itself. A request keeps it instead of the principal, which is ten
+// is a copy of the block. A request keeps it instead of the principal, which is ten
 // times as large and of which little is asked for again.
 type recorder interface {
 	// VerifyRecorded is Verify, at a time that was read just now. The record is empty

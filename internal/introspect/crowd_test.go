@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,7 +113,9 @@ func TestCloseAtAnyMoment(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(round) * 20 * time.Microsecond)
+		for range 20 * round { // another moment each time
+			runtime.Gosched()
+		}
 		c.SetLimits(2<<20, 0, 0)
 		c.Close()
 		callers.Wait()

@@ -134,10 +134,11 @@ func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest
 	}
 	// A flight leaves the table when its verdict is kept: that may have happened between
 	// this caller's look and now.
-	if c.find(&d, c.now(), &p) == alive {
+	now := c.now()
+	if c.find(&d, now, &p) == alive {
 		return nil, p, nil
 	}
-	if err := c.refusal(&d, c.now()); err != nil {
+	if err := c.refusal(&d, now); err != nil {
 		return nil, authority.Principal{}, err
 	}
 	flying, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lookupTimeout)

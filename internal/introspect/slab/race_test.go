@@ -143,12 +143,16 @@ func TestFindWaitsForAMove(t *testing.T) {
 	if _, ok := tb.Get(keyOf(1), 0); ok {
 		t.Error("Get found what the index does not have")
 	}
-	found := make(chan bool)
+	found := make(chan bool, 1)
 	go func() {
 		_, ok := tb.Find(keyOf(1), 0)
 		found <- ok
 	}()
-	time.Sleep(20 * time.Millisecond)
+	select {
+	case <-found:
+		t.Fatal("Find did not wait")
+	case <-time.After(20 * time.Millisecond):
+	}
 	slot.Store(s)
 	tb.mu.Unlock()
 	if !<-found {
