@@ -34,17 +34,9 @@ func (v *realmVerifier) Verify(ctx context.Context, credential string) (Principa
 // issues such. Such a one is nobody else's business, live or dead: it is never sent to
 // another issuer to be asked about. Errors: Unavailable.
 func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err error) {
-	kind, jwt := a.forms.KindOf(credential)
-	switch {
-	case kind == "":
-		return false, nil
-	case jwt:
-		issuer := a.forms.IssuerOf(credential)
-		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), nil
-	case kind == KindRefresh:
-		return true, nil
-	case slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque && kind == KindAccess || len(r.Upstreams) > 0 }):
-		return true, nil // also those that are dead and have no row any more
+	owns, sure := a.OwnsByForm(credential)
+	if sure {
+		return owns, nil
 	}
 	err = a.store.View(ctx, func(tx Tx) error {
 		_, err := tx.Token(secret.DigestOf(credential))
@@ -55,6 +47,24 @@ func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err
 		return err
 	})
 	return owns, err
+}
+
+// OwnsByForm is what Owns can tell without the store. It is not sure where only a row
+// could tell: no realm here issues tokens of that form, but one may have done so.
+func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
+	kind, jwt := a.forms.KindOf(credential)
+	switch {
+	case kind == "":
+		return false, true
+	case jwt:
+		issuer := a.forms.IssuerOf(credential)
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), true
+	case kind == KindRefresh:
+		return true, true
+	case slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque && kind == KindAccess || len(r.Upstreams) > 0 }):
+		return true, true // also those that are dead and have no row any more
+	}
+	return false, false
 }
 
 // inactive is the answer for every token that is not good now. The reason goes to

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -100,72 +98,38 @@ func claimsOf(name string, guards []config.Guard) []string {
 
 // foreign asks another issuer about a credential, unless it is one of ours.
 type foreign struct {
-	asked  *trust.Trust
-	owns   func(ctx context.Context, credential string) (bool, error) // nil: nothing is sent out
-	asking atomic.Int64                                               // lookups under way
+	asked *trust.Trust
+	ours  *authority.Authority
 }
+
+var (
+	_ introspect.Disowner = (*foreign)(nil)
+	_ introspect.Disowner = (*trust.Trust)(nil)
+)
 
 // Verify never sends out what a realm of ours knows, live or dead.
 func (f *foreign) Verify(ctx context.Context, credential string) (authority.Principal, error) {
-	f.asking.Add(1)
-	defer f.asking.Add(-1)
-	if err := f.refuseOurs(ctx, credential); err != nil {
+	switch owns, err := f.ours.Owns(ctx, credential); {
+	case err != nil:
 		return authority.Principal{}, err
+	case owns:
+		return authority.Principal{}, refuseOurs()
 	}
 	return f.asked.Verify(ctx, credential)
 }
 
-// disown refuses, as Verify would, what cannot be the issuer's, without asking it. Errors:
-// TokenInvalid, Unavailable.
-func (f *foreign) disown(ctx context.Context, credential string) error {
-	if err := f.asked.Disown(credential); err != nil {
-		return err
+// Disown refuses what by its form is ours or cannot be the issuer's.
+func (f *foreign) Disown(credential string) error {
+	if owns, _ := f.ours.OwnsByForm(credential); owns {
+		return refuseOurs()
 	}
-	return f.refuseOurs(ctx, credential)
+	return f.asked.Disown(credential)
 }
 
-func (f *foreign) refuseOurs(ctx context.Context, credential string) error {
-	if f.owns == nil {
-		return nil
+func refuseOurs() error {
+	return &authority.Error{
+		Kind: authority.TokenInvalid, Op: "verify a token", Public: "the token is not one of this issuer's",
 	}
-	switch owns, err := f.owns(ctx, credential); {
-	case err != nil:
-		return err
-	case owns:
-		return &authority.Error{
-			Kind: authority.TokenInvalid, Op: "verify a token", Public: "the token is not one of this issuer's",
-		}
-	}
-	return nil
-}
-
-// crowd is how many lookups under way at an issuer make a token that cannot be its own go
-// past them. Lookups queue when there are too many: behind an issuer that says nothing,
-// the tokens of those whom a guard asks after it would wait as long as its own.
-const crowd = 16
-
-// cached is a trust with the verdict cache in front of it.
-type cached struct {
-	*introspect.Verifier
-	behind *foreign
-}
-
-// Verify is that of the cache.
-func (c *cached) Verify(ctx context.Context, credential string) (authority.Principal, error) {
-	p, _, err := c.VerifyRecorded(ctx, credential, time.Now())
-	return p, err
-}
-
-// VerifyRecorded is that of the cache, which a token that cannot be the issuer's does not
-// enter while there is a crowd.
-func (c *cached) VerifyRecorded(ctx context.Context, credential string, now time.Time) (authority.Principal, string, error) {
-	if c.behind.asking.Load() >= crowd {
-		// Where that cannot be told, the cache may still know the token.
-		if err := c.behind.disown(ctx, credential); authority.KindOf(err) == authority.TokenInvalid {
-			return authority.Principal{}, "", err
-		}
-	}
-	return c.Verifier.VerifyRecorded(ctx, credential, now)
 }
 
 // accept adds the trusts of a configuration to those whom guards may accept. used are
@@ -179,12 +143,14 @@ func (s *State) accept(accepted map[string]guard.Accepted, c *config.Config, gua
 		}
 		used = append(used, block)
 		claims := claimsOf(in.Name, guards)
-		f := &foreign{asked: t.Keeping(claims)}
-		if in.Verify.Method == "introspection" {
-			f.owns = auth.Owns
+		asked := t.Keeping(claims)
+		var v authority.Verifier = asked
+		if in.Verify.Method == "introspection" { // the only way that sends tokens out
+			v = &foreign{asked, auth}
 		}
-		v := &cached{s.cache.Verifier(verdictsOf(block, claims), f), f}
-		accepted[in.Name] = guard.Accepted{Name: in.Name, Issuer: in.Issuer, Judged: true, Verifier: v}
+		accepted[in.Name] = guard.Accepted{
+			Name: in.Name, Issuer: in.Issuer, Judged: true, Verifier: s.cache.Verifier(verdictsOf(block, claims), v),
+		}
 	}
 	return used, nil
 }

@@ -5,7 +5,9 @@
 // It owns the cached verdicts, the lookups in flight and the watermarks of what
 // has ended. It keeps digests and facts, never a credential, and never a
 // decision: what a route demands is judged by the guard on every request. It
-// knows no HTTP and no store, and asks nobody but the verifier it covers.
+// knows no HTTP and no store, and asks nobody but the verifier it covers: so many
+// lookups at a time, the others queue. What the verifier can disown without a lookup
+// ([Disowner]) does not queue.
 //
 // A verdict is used only while all of these hold, tested at every use: its age,
 // counted from the moment its lookup began, is below max_ttl; its token has not

@@ -162,23 +162,18 @@ func (v *Verifier) fly(ctx context.Context, cancel context.CancelFunc, f *flight
 	detach := context.AfterFunc(c.life, cancel) // Close ends the lookup
 	defer detach()
 	defer v.land(f) // on every way out: a panic or a Goexit of the verifier leaves f.err as it was made
-	select {
-	case v.slots <- struct{}{}:
-	case <-f.idle:
-		return
-	case <-ctx.Done():
-		f.err = unavailable(errors.New("too many lookups in flight"))
+	defer func() {
+		if r := recover(); r != nil {
+			c.logger.Error("a verifier panicked", "cause", describe(r), "stack", string(debug.Stack()))
+		}
+	}()
+	if !v.queue(ctx, f, credential) {
 		return
 	}
 	defer func() { <-v.slots }()
 	if !c.flights.takeOff(f) {
 		return
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			c.logger.Error("a verifier panicked", "cause", describe(r), "stack", string(debug.Stack()))
-		}
-	}()
 	c.counts.lookups.Add(1)
 	f.birth = c.now().age
 	f.number = c.endings.number.Load()
@@ -187,6 +182,32 @@ func (v *Verifier) fly(ctx context.Context, cancel context.CancelFunc, f *flight
 		err = unavailable(err)
 	}
 	f.principal, f.err = p, err
+}
+
+// queue takes a slot for f. It answers false where there is no lookup to make: nobody
+// waits for it any more, its time is up, or, asked before the wait, the verifier disowns
+// the credential. That is an answer like a lookup's, and is kept like one.
+func (v *Verifier) queue(ctx context.Context, f *flight, credential string) bool {
+	select {
+	case v.slots <- struct{}{}:
+		return true
+	default:
+	}
+	if v.disowner != nil {
+		f.birth = v.cache.now().age
+		if err := v.disowner.Disown(credential); err != nil {
+			f.err = err
+			return false
+		}
+	}
+	select {
+	case v.slots <- struct{}{}:
+		return true
+	case <-f.idle:
+	case <-ctx.Done():
+		f.err = unavailable(errors.New("too many lookups in flight"))
+	}
+	return false
 }
 
 // describe tells what was panicked with, but no text that was made from data: it

@@ -13,12 +13,22 @@ import (
 // maxCredential is the longest credential anybody looks at, in bytes.
 const maxCredential = 16 << 10
 
+// Disowner is a verifier that can tell of some credentials that they are none of its own.
+// Lookups queue when there are too many: behind an issuer that says nothing, such a
+// credential would keep those waiting whom a guard asks after it.
+type Disowner interface {
+	// Disown refuses a credential that Verify would refuse without asking anybody: no
+	// network, no store, no wait. Errors: TokenInvalid.
+	Disown(credential string) error
+}
+
 // Verifier is a verifier with the cache in front of it.
 type Verifier struct {
-	cache   *Cache
-	covered authority.Verifier
-	prefix  [prefixSize]byte // of the digest of the cache's salt and the id
-	slots   chan struct{}    // one for each lookup in flight
+	cache    *Cache
+	covered  authority.Verifier
+	disowner Disowner         // covered, if it is one
+	prefix   [prefixSize]byte // of the digest of the cache's salt and the id
+	slots    chan struct{}    // one for each lookup in flight
 }
 
 var _ authority.Verifier = (*Verifier)(nil)
@@ -30,9 +40,11 @@ const prefixSize = 16
 
 // Verifier puts the cache in front of covered. The id is a digest of the covered
 // verifier's name and whole configuration block: with the same id, verdicts of an
-// earlier Verifier are found again; with another id, none.
+// earlier Verifier are found again; with another id, none. A Disowner is asked before a
+// lookup has to queue.
 func (c *Cache) Verifier(id secret.Digest, covered authority.Verifier) *Verifier {
 	v := &Verifier{cache: c, covered: covered, slots: make(chan struct{}, c.maxLookups)}
+	v.disowner, _ = covered.(Disowner)
 	salted := sha256.Sum256(append(c.salt[:], id[:]...))
 	copy(v.prefix[:], salted[:])
 	return v

@@ -1,0 +1,49 @@
+package authority_test
+
+import (
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
+)
+
+// What is ours is known by its form, also when the store is gone; the store is asked only
+// where a realm may once have issued what none issues now.
+func TestOwns(t *testing.T) {
+	forms := token.New()
+	opaque := demo()
+	opaque[0].Opaque = true
+	h := open(t, opaque)
+	live := h.issue("https://api/")
+	dead, refresh, personal := forms.NewOpaque(authority.KindAccess), forms.NewOpaque(authority.KindRefresh), secret.UUID()
+	for _, tc := range []struct {
+		story      string
+		realms     []authority.Realm
+		raw        string
+		owns, sure bool
+	}{
+		{"somebody's", opaque, "an-opaque-token", false, true},
+		{"live", opaque, live, true, true},
+		{"dead", opaque, dead, true, true},
+		{"a refresh token", demo(), refresh, true, true},
+		{"a UUID, where no realm has providers", opaque, personal, false, false},
+		{"a UUID, where one has", withProvider(demo(), newUpstream("https://up")), personal, true, true},
+		{"live, where no realm is opaque any more", demo(), live, true, false},
+		{"dead, where no realm is opaque any more", demo(), dead, false, false},
+	} {
+		h.configure(tc.realms)
+		if owns, err := h.Owns(t.Context(), tc.raw); owns != tc.owns || err != nil {
+			t.Errorf("%s: %v %v", tc.story, owns, err)
+		}
+		h.store.instead = gone
+		owns, sure := h.OwnsByForm(tc.raw)
+		if sure != tc.sure || owns != (tc.owns && sure) {
+			t.Errorf("%s, by its form: %v, sure %v", tc.story, owns, sure)
+		}
+		if _, err := h.Owns(t.Context(), tc.raw); (err == nil) != tc.sure || err != nil && authority.KindOf(err) != authority.Unavailable {
+			t.Errorf("%s, without the store: %v", tc.story, err)
+		}
+		h.store.instead = nil
+	}
+}
