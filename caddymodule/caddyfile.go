@@ -54,8 +54,8 @@ func parseEndpoints(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	return []httpcaddyfile.ConfigValue{route(matcher, e.Endpoints, e.CaddyModule())}, nil
 }
 
-// parseGuard reads the directive `guard [<matcher>]`. Beside the guard it returns
-// the handler that strips identity headers from every request of the block, also
+// parseGuard reads the directive `guard [<matcher>]`. Beside a guard with a matcher it
+// returns the handler that strips identity headers from every request of the block, also
 // from those that the matcher leaves out.
 func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	matcher, err := matcherOf(h)
@@ -76,7 +76,7 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		return nil, err
 	}
 	rule := route(matcher, g.Guard, g.CaddyModule())
-	if strippedAlready(h) {
+	if strippedAlready(h) || matcher == nil && !h.IsNamedRoute() {
 		return []httpcaddyfile.ConfigValue{rule}, nil
 	}
 	return []httpcaddyfile.ConfigValue{strip(h), rule}, nil
@@ -117,7 +117,8 @@ func (p places) compile(said config.Guard, faults config.Faults, cfg *config.Con
 	return errors.Join(errs...)
 }
 
-// strip is the route that strips identity headers from every request of the block.
+// strip is the route that strips identity headers from every request of the block. Caddy
+// sorts it behind the guards that have a matcher.
 //
 // A named route whose directives all lack a matcher is merged by Caddy into one
 // route, of which it then keeps the first handler only (extractNamedRoutes): the

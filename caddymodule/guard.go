@@ -18,6 +18,7 @@ type Guard struct {
 
 	app   *App
 	index int
+	at    *site
 }
 
 // CaddyModule returns the module's id.
@@ -33,6 +34,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.index, err = g.app.addGuard(g.Guard); err != nil {
 		return err
 	}
+	g.at = siteAtWork(ctx, g.app)
 	return stripSite(ctx, g.app, g.LenientPaths)
 }
 
@@ -41,6 +43,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	w, st := g.app.exchangeOf(w, r)
 	g.app.strip(r, st)
+	g.at.judge(st)
 	refusal, err := g.check(r, st)
 	if err != nil {
 		return unavailable(w, err)

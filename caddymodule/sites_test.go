@@ -1,0 +1,204 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/headers" // of the sites below
+)
+
+func init() { caddy.RegisterModule(new(probe)) }
+
+// probe is a handler that could hand the request to anybody. It notes what it saw and hands
+// it on to the next one.
+type probe struct{}
+
+// seen is what the probes of a request saw.
+type seen struct {
+	forged, crooked []string // where
+	count           int
+}
+
+type seenKey struct{}
+
+// CaddyModule returns the module's id.
+func (*probe) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_probe", New: func() caddy.Module { return new(probe) }}
+}
+
+// ServeHTTP notes and goes on.
+func (*probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	saw := r.Context().Value(seenKey{}).(*seen)
+	saw.count++
+	if r.Header["Remote-User"] != nil {
+		saw.forged = append(saw.forged, r.Host+r.URL.Path)
+	}
+	if strings.Contains(r.URL.Path, ";") {
+		saw.crooked = append(saw.crooked, r.Host+r.URL.Path)
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// provisioned is a server with these routes.
+func provisioned(t *testing.T, store string, routes any) (*caddyhttp.Server, error) {
+	t.Helper()
+	text := caddyconfig.JSON(map[string]any{
+		"admin": map[string]any{"disabled": true},
+		"apps": map[string]any{
+			"gatehouse": map[string]any{
+				"store":  map[string]any{"sqlite": store},
+				"realms": []any{map[string]any{"name": "demo", "issuer": "http://127.0.0.1:1"}},
+			},
+			"http": map[string]any{"servers": map[string]any{"only": map[string]any{
+				"listen": []string{"127.0.0.1:0"}, "automatic_https": map[string]any{"disable": true}, "routes": routes,
+			}}},
+		},
+	}, nil)
+	var config caddy.Config
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := caddy.ProvisionContext(&config)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := ctx.App("gatehouse")
+	if err != nil {
+		return nil, err
+	}
+	if err := ours.(*App).Start(); err != nil { // each request would open the store otherwise
+		return nil, err
+	}
+	t.Cleanup(func() { _ = ours.(*App).Cleanup() })
+	app, err := ctx.App("http")
+	if err != nil {
+		return nil, err
+	}
+	return app.(*caddyhttp.App).Servers["only"], nil
+}
+
+// gardener makes sites of all shapes.
+type gardener struct{ *rand.Rand }
+
+type (
+	object = map[string]any
+	list   = []any
+)
+
+// routes makes some routes; guarded tells whether there is a guard among them.
+func (g gardener) routes(depth int) (routes list, guarded bool) {
+	for range 1 + g.IntN(4) {
+		r := object{}
+		if g.IntN(2) == 0 {
+			r["match"] = list{object{"path": list{fmt.Sprintf("/p%d/*", g.IntN(2))}}}
+		}
+		if g.IntN(6) == 0 {
+			r["group"] = fmt.Sprintf("group%d", g.IntN(2))
+		}
+		if g.IntN(8) == 0 {
+			r["terminal"] = true
+		}
+		var handlers list
+		for range 1 + g.IntN(3) {
+			h, one := g.handler(depth)
+			handlers, guarded = append(handlers, h), guarded || one
+		}
+		r["handle"] = handlers
+		routes = append(routes, r)
+	}
+	return routes, guarded
+}
+
+func (g gardener) handler(depth int) (handler object, guarded bool) {
+	switch n := g.IntN(10); {
+	case n < 3:
+		return object{"handler": "gatehouse_guard", "optional": true}, true
+	case n < 4:
+		return object{"handler": "gatehouse_strip"}, false
+	case n < 5:
+		return object{"handler": "headers", "response": object{"set": object{"X": list{"y"}}}}, false
+	case n < 7 && depth > 0:
+		inner, guarded := g.routes(depth - 1)
+		return object{"handler": "subroute", "routes": inner}, guarded
+	}
+	return object{"handler": "test_probe"}, false
+}
+
+// hosts makes a server's routes: sites with hosts, and one without.
+func (g gardener) hosts() (routes list, guarded map[string]bool) {
+	guarded = map[string]bool{}
+	for _, host := range []string{"a.test", "b.test", ""} {
+		if host == "" && g.IntN(2) == 0 {
+			continue
+		}
+		inner, one := g.routes(2)
+		guarded[host] = one
+		handle := list{object{"handler": "subroute", "routes": inner}}
+		if g.IntN(4) == 0 {
+			handle = append(list{object{"handler": "test_probe"}}, handle...)
+		}
+		r := object{"handle": handle, "terminal": true}
+		if host != "" {
+			r["match"] = list{object{"host": list{host}}}
+		}
+		routes = append(routes, r)
+	}
+	return routes, guarded
+}
+
+// Whatever a site looks like: where a guard stands in it, no handler sees an identity header
+// that a client sent, nor a path that somebody could read as another one's, not even one that
+// the guard's matcher leaves out.
+func TestSitesOfAllShapes(t *testing.T) {
+	store, met := filepath.Join(t.TempDir(), "gatehouse.db"), 0
+	for i := range 1500 {
+		g := gardener{rand.New(rand.NewPCG(uint64(i), 1))} // the same sites each time
+		var routes list
+		guarded := map[string]bool{}
+		if i%2 == 0 {
+			routes, guarded[""] = g.routes(2)
+		} else {
+			routes, guarded = g.hosts()
+		}
+		server, err := provisioned(t, store, routes)
+		if err != nil {
+			t.Fatalf("%d: %v\n%s", i, err, caddyconfig.JSON(routes, nil))
+		}
+		for _, host := range []string{"a.test", "b.test", "c.test"} {
+			site := host
+			if _, own := guarded[host]; !own {
+				site = ""
+			}
+			for _, path := range []string{"/p0/x", "/p1/x", "/p2/x", "/p0/x;/y", "/p2/..;/p0/x"} {
+				saw := visit(t, server, host, path)
+				met += saw.count
+				if guarded[site] && len(saw.forged)+len(saw.crooked) > 0 {
+					t.Fatalf("%d: forged identity at %q, crooked paths at %q of\n%s", i, saw.forged, saw.crooked, caddyconfig.JSON(routes, nil))
+				}
+			}
+		}
+	}
+	if met < 10_000 {
+		t.Errorf("only %d probes were met", met)
+	}
+}
+
+func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
+	t.Helper()
+	saw := new(seen)
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = host
+	r.Header["Remote-User"] = []string{"root"}
+	server.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+	return saw
+}
