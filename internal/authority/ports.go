@@ -235,7 +235,8 @@ type TokenForms interface {
 	// KindOf tells an opaque token's kind by its prefix; a UUID is KindPersonal. A JWT
 	// is KindAccess and jwt; the kind of anything else is empty.
 	KindOf(raw string) (kind TokenKind, jwt bool)
-	// IssuerOf is the `iss` that a JWT claims, unverified; empty if it cannot be read.
+	// IssuerOf is the `iss` that a JWT claims, in any spelling, unverified; empty if it
+	// cannot be read.
 	IssuerOf(raw string) string
 	// SignStep writes a JWT of the step's type (HS256). Errors: Internal.
 	SignStep(k StepKey, c StepClaims) (string, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -32,11 +33,15 @@ func (v *realmVerifier) Verify(ctx context.Context, credential string) (Principa
 // Owns reports whether a credential is one that a realm of this configuration issued,
 // as far as that can be told: by its `iss`, by its row, or by its form where a realm here
 // issues such. Such a one is nobody else's business, live or dead: it is never sent to
-// another issuer to be asked about. Errors: Unavailable.
+// another issuer to be asked about, in no spelling from which it could be made again.
+// Errors: Unavailable.
 func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err error) {
 	owns, sure := a.OwnsByForm(credential)
 	if sure {
 		return owns, nil
+	}
+	if kind, _ := a.forms.KindOf(credential); kind == "" {
+		credential = strings.ToLower(credential)
 	}
 	err = a.store.View(ctx, func(tx Tx) error {
 		_, err := tx.Token(secret.DigestOf(credential))
@@ -52,15 +57,20 @@ func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err
 // OwnsByForm is what Owns can tell without the store. It is not sure where only a row
 // could tell: no realm here issues tokens of that form, but one may have done so.
 func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
+	if issuer := a.forms.IssuerOf(credential); issuer != "" {
+		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), true
+	}
 	kind, jwt := a.forms.KindOf(credential)
 	switch {
-	case kind == "":
-		return false, true
 	case jwt:
-		issuer := a.forms.IssuerOf(credential)
-		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), true
+		return false, true
 	case kind == KindRefresh:
 		return true, true
+	case kind == "":
+		// A UUID means the same in capitals (RFC 9562 §4), in which another issuer may
+		// write its own.
+		kind, jwt = a.forms.KindOf(strings.ToLower(credential))
+		return false, kind == "" || jwt
 	case slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque && kind == KindAccess || len(r.Upstreams) > 0 }):
 		return true, true // also those that are dead and have no row any more
 	}

@@ -209,3 +209,36 @@ func TestDeclaredTrailerGoesAtOnce(t *testing.T) {
 		t.Errorf("declared: %v", r.Trailer)
 	}
 }
+
+// Whom one guard knows to be an issuer's is nobody else's business: a second guard that
+// accepts another issuer does not show him the token. One with the same issuer is another
+// trust in it, with demands of its own.
+func TestAttackTokenOfOneIssuerShownToAnother(t *testing.T) {
+	p := ada()
+	p.Issuer = upstreamIssuer
+	corp := func(name string, v authority.Verifier) Accepted {
+		return Accepted{Name: name, Issuer: upstreamIssuer, Verifier: v, Judged: true}
+	}
+	first := mustGuard(t, config.Guard{}, []Accepted{{Name: "main", Issuer: issuer, Verifier: new(issuerOf)}, corp("corp", knows(p))})
+	for story, c := range map[string]struct {
+		second []Accepted
+		status int
+	}{
+		"another issuer":      {[]Accepted{{Name: "rival", Issuer: "https://rival.example", Verifier: knows(p), Judged: true}}, 401},
+		"a realm, and him":    {[]Accepted{{Name: "main", Issuer: issuer, Verifier: new(issuerOf)}, {Name: "rival", Issuer: "https://rival.example", Verifier: new(issuerOf), Judged: true}}, 401},
+		"the same, once more": {[]Accepted{corp("corp-too", knows(p))}, 200},
+	} {
+		r := bearer()
+		st, refusal := meet(r, first, mustGuard(t, config.Guard{}, c.second))
+		wantStatus(t, refusal, c.status)
+		for _, a := range c.second {
+			v, _ := a.Verifier.(*issuerOf)
+			if asked := v.asked.Load() != 0; asked != (a.Issuer == upstreamIssuer) {
+				t.Errorf("%s: %s was asked: %v", story, a.Name, asked)
+			}
+		}
+		if _, known := st.Principal(); known != (c.status == 200) || !known && r.Header.Get("Remote-User") != "" {
+			t.Errorf("%s: identity after %d", story, c.status)
+		}
+	}
+}

@@ -265,6 +265,7 @@ func (g *Guard) anonymous(r *http.Request, st *Request) *Refusal {
 // recognise finds out whose the credential is, unless an earlier guard knows it
 // from an issuer that this one accepts too. It returns who vouched.
 func (g *Guard) recognise(ctx context.Context, st *Request, p *authority.Principal) (*Accepted, *Refusal) {
+	of := "" // whose it is, if an earlier guard knows
 	if known, ok := st.Principal(); ok {
 		for i := range g.accepted {
 			if g.accepted[i].Name == st.by.Name {
@@ -272,11 +273,17 @@ func (g *Guard) recognise(ctx context.Context, st *Request, p *authority.Princip
 				return &g.accepted[i], nil
 			}
 		}
+		of = known.Issuer
 	}
 	st.forget()
 	faults := make([]error, 0, 4) // of each that was asked; few, so that they stay on the stack
 	for i := range g.accepted {
 		a := &g.accepted[i]
+		if of != "" && a.Issuer != "" && a.Issuer != of {
+			// It cannot be his, and he might be one who is asked by showing it to him.
+			faults = append(faults, errOther)
+			continue
+		}
 		var record string
 		var err error
 		now := g.now()
@@ -304,7 +311,7 @@ func (a *Accepted) fault(p *authority.Principal, now time.Time) error {
 	case p.Kind != authority.KindAccess && p.Kind != authority.KindPersonal:
 		public = "the token is not for use at a resource"
 	case a.Issuer != "" && p.Issuer != a.Issuer:
-		public = "the token is another issuer's"
+		return errOther
 	case p.Expires <= 0 || now.Unix() > p.Expires+int64(leeway/time.Second):
 		public = "the token has expired"
 	default:
@@ -312,6 +319,9 @@ func (a *Accepted) fault(p *authority.Principal, now time.Time) error {
 	}
 	return &authority.Error{Kind: authority.TokenInvalid, Op: operation, Public: public}
 }
+
+// errOther is what a guard finds wrong with a token that is not the issuer's.
+var errOther = &authority.Error{Kind: authority.TokenInvalid, Op: operation, Public: "the token is another issuer's"}
 
 // judge holds the route's demands against the facts, on every request: facts are
 // cached, demands never.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -28,6 +29,10 @@ const (
 	maxPatience = 2 * time.Second
 )
 
+// ErrWithdrawn, in the error of a fetch, means that the issuer did answer, and publishes
+// none any more. That is its word, and no fault that an older copy could make up for.
+var ErrWithdrawn = errors.New("the issuer publishes none any more")
+
 // Document is something that an issuer publishes: fetched when it is first needed, by
 // one caller for all, and kept. A caller that goes away does not end the fetch of the
 // others. Any number of goroutines may use it.
@@ -43,6 +48,7 @@ type Document[T any] struct {
 	flight  chan struct{} // closed when the fetch under way ends; nil if there is none
 	value   *T            // the last good one, or nil
 	fetched time.Time     // when the fetch of value began
+	stale   time.Duration // how old value may be while no newer one can be had
 	tried   time.Time     // when the last fetch began
 	err     error         // of the last fetch
 }
@@ -56,8 +62,8 @@ func NewDocument[T any](c *Client, op string, now authority.Clock, life time.Dur
 }
 
 // Get returns the document: fetched anew when it is older than its life, and the last
-// good copy when that fails or takes long. Errors: those of the fetch, and ProviderFailed
-// for a caller that went away.
+// good copy when that fails or takes long, unless the issuer withdrew it. Errors: those of
+// the fetch, and ProviderFailed for a caller that went away.
 func (d *Document[T]) Get(ctx context.Context) (*T, error) {
 	d.mu.Lock()
 	now := d.now()
@@ -67,7 +73,7 @@ func (d *Document[T]) Get(ctx context.Context) (*T, error) {
 		defer d.mu.Unlock()
 		return d.usable(now)
 	}
-	if last := d.value; last != nil && now.Sub(d.fetched) < maxStale {
+	if last := d.value; last != nil && now.Sub(d.fetched) < d.stale {
 		left := d.patienceLeft(now)
 		if left <= 0 {
 			d.mu.Unlock()
@@ -93,7 +99,7 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 		// While a good one stands, nobody waits long: a flood of tokens that name unknown
 		// keys would hold up those whose keys are known.
 		within, cancel := ctx, func() {}
-		if old != nil && now.Sub(d.fetched) < maxStale {
+		if old != nil && now.Sub(d.fetched) < d.stale {
 			left := d.patienceLeft(now)
 			if left <= 0 {
 				d.mu.Unlock()
@@ -132,7 +138,7 @@ func (d *Document[T]) patienceLeft(now time.Time) time.Duration {
 // usable returns the last good copy if it is not too old, else the last error. The
 // caller holds the lock.
 func (d *Document[T]) usable(now time.Time) (*T, error) {
-	if d.value != nil && (d.err == nil || now.Sub(d.fetched) < maxStale) {
+	if d.value != nil && (d.err == nil || now.Sub(d.fetched) < d.stale) {
 		return d.value, nil
 	}
 	return nil, d.err
@@ -162,8 +168,11 @@ func (d *Document[T]) fly(ctx context.Context, flight chan struct{}, began time.
 	value, err := d.fetch(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.err = err; err == nil {
-		d.value, d.fetched = value, began
+	switch d.err = err; {
+	case err == nil:
+		d.value, d.fetched, d.stale = value, began, maxStale
+	case errors.Is(err, ErrWithdrawn):
+		d.stale = d.life // however long the issuer is away from now on
 	}
 	d.flight = nil
 	close(flight)

@@ -30,12 +30,15 @@ const (
 	maxRSABits = 8192
 )
 
+// ErrNoKeys means that a key set is one, and has no key that could verify a token.
+var ErrNoKeys = errors.New("the key set has no key that could verify a token")
+
 // ParseKeySet reads a JWK set (RFC 7517 §5) of at most 256 KiB and 100 keys. It keeps the
 // keys that can verify a signature: RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521,
 // and Ed25519 (RFC 7518 §6, RFC 8037 §2). Left out, as RFC 7517 §5 advises, is every other
 // key, among them symmetric ones, those for encryption, those whose private half stands
 // there for all to read, those that anybody can sign with, and those that are malformed.
-// A set without any fit key is an error. The errors hold nothing of the set.
+// A set without any fit key is ErrNoKeys. The errors hold nothing of the set.
 func ParseKeySet(raw []byte) (*KeySet, error) {
 	if len(raw) > maxKeySet {
 		return nil, errors.New("the key set is longer than 256 KiB")
@@ -63,7 +66,7 @@ func ParseKeySet(raw []byte) (*KeySet, error) {
 		return nil, fmt.Errorf("the key set is not accepted: %w", err)
 	}
 	if len(set.keys) == 0 {
-		return nil, errors.New("the key set has no key that could verify a token")
+		return nil, ErrNoKeys
 	}
 	return set, nil
 }

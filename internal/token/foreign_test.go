@@ -386,6 +386,29 @@ func TestClaimedIssuer(t *testing.T) {
 	}
 }
 
+// Who keeps a token from others must know it in every spelling that somebody could read.
+func TestAnyIssuer(t *testing.T) {
+	claims := `{"iss":"https://i.example/?>~","x":"???>>>"}`
+	std, padded := base64.RawStdEncoding.EncodeToString([]byte(claims)), base64.URLEncoding.EncodeToString([]byte(claims))
+	if !strings.ContainsAny(std, "+/") || !strings.HasSuffix(padded, "=") {
+		t.Fatal("not what they are for")
+	}
+	good := enc(`{}`) + "." + enc(claims)
+	for _, raw := range []string{
+		good + ".AAAA", good, good + ".", good + ".A.A", "." + good + ".AAAA", enc(`{}`) + ".." + enc(claims) + ".AAAA",
+		enc(`{}`) + "." + std + ".AAAA", enc(`{}`) + "." + padded + ".AAAA", "x." + enc(claims) + ".AAAA",
+	} {
+		if got := token.AnyIssuer(raw); got != "https://i.example/?>~" {
+			t.Errorf("%s: %q", raw, got)
+		}
+	}
+	for _, raw := range []string{"", "opaque", "a.b.c", "..", enc(claims), enc(`{}`) + "." + enc(`{"iss":["i"]}`) + ".AAAA", strings.Repeat(".", 1<<20)} {
+		if got := token.AnyIssuer(raw); got != "" {
+			t.Errorf("%.40s: %q", raw, got)
+		}
+	}
+}
+
 func FuzzKeySet(f *testing.F) {
 	for _, sort := range []string{"RSA", "P-256", "P-521", "Ed25519"} {
 		k := strangerOf(f, sort, "k")

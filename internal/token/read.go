@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 )
@@ -199,16 +200,15 @@ func (*Forms) IssuerOf(raw string) string { return AnyIssuer(raw) }
 // AnyIssuer is the `iss` that a JWT claims, unverified: whose it says it is, in no way
 // whose it is. It is empty where the claims cannot be read as one object. ClaimedIssuer
 // asks the same of a token in its one good spelling; this one is for who keeps a token from
-// others, and must not miss one that somebody could read.
+// others, and must not miss one from which somebody could make the good one again: in
+// another alphabet, padded, with dots or parts too many, or without its signature.
 func AnyIssuer(raw string) string {
 	if len(raw) > maxToken {
 		return ""
 	}
-	_, claims, _, ok := split(raw)
-	if !ok {
-		return ""
-	}
-	text, err := base64.RawURLEncoding.DecodeString(claims) // as leniently as anybody may read it
+	_, rest, _ := strings.Cut(strings.TrimLeft(raw, "."), ".")
+	claims, _, _ := strings.Cut(strings.TrimLeft(rest, "."), ".")
+	text, err := base64.RawURLEncoding.DecodeString(urlAlphabet.Replace(claims))
 	if err != nil {
 		return ""
 	}
@@ -220,3 +220,6 @@ func AnyIssuer(raw string) string {
 	}
 	return c.Issuer
 }
+
+// urlAlphabet turns base64 into base64url without padding (RFC 4648 §5).
+var urlAlphabet = strings.NewReplacer("+", "-", "/", "_", "=", "")

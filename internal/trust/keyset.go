@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,6 +119,9 @@ func (t *Trust) fetchKeys(ctx context.Context) (*token.KeySet, error) {
 		return nil, a.Failed("no key set")
 	}
 	set, err := token.ParseKeySet(a.Body)
+	if errors.Is(err, token.ErrNoKeys) {
+		return nil, t.client.Failed(opKeys, fmt.Errorf("%w: %w", provider.ErrWithdrawn, err))
+	}
 	if err != nil {
 		return nil, a.Failed(err.Error())
 	}

@@ -351,10 +351,7 @@ func TestAnIssuerThatMisbehaves(t *testing.T) {
 		"5 MB": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"keys":[],"x":%q}`, strings.Repeat("x", 5<<20))
 		},
-		"no keys": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":[]}`) },
-		"secrets": func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, `{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}`)
-		},
+		"no list": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":{}}`) },
 		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://x.invalid/", http.StatusFound)
 		},
@@ -392,6 +389,45 @@ func TestAnIssuerThatMisbehaves(t *testing.T) {
 			i.later(25 * time.Hour)
 			refused(t, "a copy too old", verify("k1"), authority.Unavailable, "try again later", "")
 		})
+	}
+}
+
+// An issuer that answers and publishes no key any more has withdrawn them all: the last ones
+// are believed for ten minutes at most, as one that is withdrawn among others, also if the
+// issuer is away from then on.
+func TestAllKeysAreWithdrawn(t *testing.T) {
+	for story, published := range map[string]string{
+		"no keys": `{"keys":[]}`, "secrets": `{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}`,
+	} {
+		i := newIssuer(t)
+		tr := open(t, i.options())
+		verify := func(kid string) error {
+			_, err := tr.Verify(t.Context(), i.sign(t, kid, nil, i.claims(nil)))
+			return err
+		}
+		i.answer("/keys", http.StatusOK, published)
+		refused(t, story+", never any", verify("k1"), authority.Unavailable, "try again later", "")
+		i.on("/keys", i.keySet)
+		i.later(3 * time.Second)
+		if err := verify("k1"); err != nil {
+			t.Fatal(story, err)
+		}
+		i.answer("/keys", http.StatusOK, published)
+		i.later(9 * time.Minute)
+		refused(t, story+", a new key", verify("k2"), authority.Unavailable, "try again later", "")
+		if err := verify("k1"); err != nil {
+			t.Errorf("%s, within ten minutes: %v", story, err)
+		}
+		i.later(2 * time.Minute)
+		refused(t, story+", afterwards", verify("k1"), authority.Unavailable, "try again later", "")
+		i.on("/keys", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		i.later(time.Minute)
+		refused(t, story+", away since", verify("k1"), authority.Unavailable, "try again later", "")
+		i.on("/keys", i.keySet)
+		i.later(time.Minute)
+		if err := verify("k1"); err != nil {
+			t.Errorf("%s, published again: %v", story, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -96,6 +97,9 @@ func (p *Provider) fetchKeys(ctx context.Context) (*token.KeySet, error) {
 		return nil, a.Failed("no key set")
 	}
 	set, err := token.ParseKeySet(a.Body)
+	if errors.Is(err, token.ErrNoKeys) {
+		return nil, p.client.Failed(opKeys, fmt.Errorf("%w: %w", provider.ErrWithdrawn, err))
+	}
 	if err != nil {
 		return nil, a.Failed(err.Error())
 	}
