@@ -43,7 +43,7 @@ func (*probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if r.Header["Remote-User"] != nil {
 		saw.forged = append(saw.forged, r.Host+r.URL.Path)
 	}
-	if strings.Contains(r.URL.Path, ";") {
+	if strings.Contains(r.URL.Path, ";") || r.Method == http.MethodConnect {
 		saw.crooked = append(saw.crooked, r.Host+r.URL.Path)
 	}
 	return next.ServeHTTP(w, r)
@@ -99,8 +99,12 @@ type (
 func (g gardener) routes(depth int) (routes list, guarded bool) {
 	for range 1 + g.IntN(4) {
 		r := object{}
-		if g.IntN(2) == 0 {
-			r["match"] = list{object{"path": list{fmt.Sprintf("/p%d/*", g.IntN(2))}}}
+		path := list{fmt.Sprintf("/p%d/*", g.IntN(2))}
+		switch g.IntN(6) {
+		case 0, 1:
+			r["match"] = list{object{"path": path}}
+		case 2:
+			r["match"] = list{object{"path": path, "method": list{"GET"}}, object{"path": list{"/p2/*"}, "method": list{"CONNECT"}}}
 		}
 		if g.IntN(6) == 0 {
 			r["group"] = fmt.Sprintf("group%d", g.IntN(2))
@@ -157,8 +161,8 @@ func (g gardener) hosts() (routes list, guarded map[string]bool) {
 }
 
 // Whatever a site looks like: where a guard stands in it, no handler sees an identity header
-// that a client sent, nor a path that somebody could read as another one's, not even one that
-// the guard's matcher leaves out.
+// that a client sent, nor a path that somebody could read as another one's, nor a WebSocket
+// by CONNECT, not even one that the guard's matcher leaves out.
 func TestSitesOfAllShapes(t *testing.T) {
 	store, met := filepath.Join(t.TempDir(), "gatehouse.db"), 0
 	for i := range 1500 {
@@ -196,9 +200,42 @@ func TestSitesOfAllShapes(t *testing.T) {
 func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
 	t.Helper()
 	saw := new(seen)
-	r := httptest.NewRequest(http.MethodGet, path, nil)
-	r.Host = host
-	r.Header["Remote-User"] = []string{"root"}
-	server.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+	for _, method := range []string{http.MethodGet, http.MethodConnect} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Method, r.Host = method, host
+		r.Header["Remote-User"] = []string{"root"}
+		if method == http.MethodConnect {
+			r.ProtoMajor, r.Header[":protocol"] = 2, []string{"websocket"}
+		}
+		server.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+	}
 	return saw
+}
+
+// A guard that goes by the method sees a WebSocket by CONNECT as the GET that it is for the
+// app, in each place where guards stand.
+func TestGuardsMatchersSeeWebSockets(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "gatehouse.db")
+	rule := object{"handler": "gatehouse_guard"}
+	behind := object{"handle": list{object{"handler": "gatehouse_strip"}, object{"handler": "test_probe"}}}
+	for story, match := range map[string]object{
+		"by method": {"method": list{"GET"}}, "by path and method": {"method": list{"GET"}, "path": list{"/p0/*"}},
+	} {
+		routes := list{object{"match": list{match}, "handle": list{rule}}, behind}
+		block := object{"handler": "subroute", "routes": routes}
+		for place, whole := range map[string]list{
+			"at the top":   routes,
+			"for a host":   {object{"match": list{object{"host": list{"a.test"}}}, "handle": list{block}, "terminal": true}},
+			"beside hosts": {object{"match": list{object{"host": list{"b.test"}}}, "handle": list{object{"handler": "test_probe"}}, "terminal": true}, object{"handle": list{block}}},
+			"in a block":   {object{"handle": list{object{"handler": "subroute", "routes": list{object{"handle": list{block}}}}}}},
+		} {
+			server, err := provisioned(t, store, whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if saw := visit(t, server, "a.test", "/p0/x"); saw.count > 0 {
+				t.Errorf("%s, %s: the app was asked", story, place)
+			}
+		}
+	}
 }

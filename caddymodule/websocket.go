@@ -22,10 +22,26 @@ const tunnelVar = "gatehouse.tunnel"
 // lookFirst has a route's matchers see a request as upgrade leaves it.
 func (s *Strip) lookFirst(route *caddyhttp.Route) {
 	for i, set := range route.MatcherSets {
-		if !slices.Contains(set, any(s)) {
+		if slices.ContainsFunc(set, s.looks) {
+			continue
+		}
+		for at, matcher := range set {
+			if plain := plainPathOf(s, matcher); plain != nil {
+				set = slices.Delete(set, at, at+1)
+				route.MatcherSets[i] = slices.Insert(set, 0, any(plain))
+				break
+			}
+		}
+		if !slices.ContainsFunc(route.MatcherSets[i], s.looks) {
 			route.MatcherSets[i] = slices.Insert(set, 0, any(s))
 		}
 	}
+}
+
+// looks reports whether a matcher is, or has in it, this one.
+func (s *Strip) looks(matcher any) bool {
+	plain, ok := matcher.(*plainPath)
+	return ok && plain.upgrades == s || matcher == any(s)
 }
 
 // MatchWithError is for the matchers behind it: it matches whatever comes.
