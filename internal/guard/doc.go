@@ -72,7 +72,9 @@
 // principal.claims.tenant, request.headers["x-env"], "debug" in request.query. A name
 // that is not there is an error, a claim that is null is not there, and by the rules of
 // CEL an error beside a true operand of || is no error. An integer of 64 bits in a claim
-// is an int, or else a uint, to its last digit. Of CEL's extensions there are strings, without those functions that
-// can make much of little (format, join, quote, replace), and the network addresses
-// ip() and cidr().
+// is an int, or else a uint, to its last digit; a double beyond 2^53 has no value. Other
+// than in CEL, comparing values of two types (==, !=, in) is an error: which type a claim
+// has only the token knows, and "3" is not to pass for what differs from 3. Of CEL's
+// extensions there are strings, without those functions that can make much of little
+// (format, join, quote, replace), and the network addresses ip() and cidr().
 package guard

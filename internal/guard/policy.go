@@ -78,7 +78,8 @@ func compilePolicy(text string, foreign bool, fields []field) (*policy, error) {
 		return nil, fmt.Errorf("policy: the expression may cost %s units with lists of %d elements, and %d is the limit: nest fewer loops",
 			units(cost.Max), usualListLength, maxPolicyCost)
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxPolicyCost))
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxPolicyCost),
+		cel.CostTracking(costs{}), cel.CustomDecoratorV2(strictly(checked.NativeRep())))
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
@@ -229,6 +230,8 @@ func (p *policy) judge(s *scene) error {
 	switch {
 	case isFact:
 		return fmt.Errorf("the policy could not be evaluated%s: %w", place, fact)
+	case errors.Is(err, errTypes):
+		return fmt.Errorf("the policy could not be evaluated%s: %w", place, errTypes)
 	case strings.Contains(text, "cost limit exceeded"):
 		return fmt.Errorf("the policy cost more than %d units", maxPolicyCost)
 	case strings.HasPrefix(text, "no such key"):

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 )
@@ -164,6 +167,32 @@ func TestAttackExhaustTheJudge(t *testing.T) {
 	}
 }
 
+// What a rule asks for in a loop is looked for once: reading a query of 8 KiB for each of
+// its parameters took a fifth of a second.
+func TestAttackLookInALoop(t *testing.T) {
+	looked := 0
+	of := func(found func(*scene, string) (ref.Val, error)) *asked {
+		return &asked{scene: new(scene), of: queryField, find: func(s *scene, name string) (ref.Val, error) { looked++; return found(s, name) }}
+	}
+	for name, a := range map[string]*asked{
+		"there":     of(func(*scene, string) (ref.Val, error) { return types.String("x"), nil }),
+		"not there": of(func(*scene, string) (ref.Val, error) { return nil, nil }),
+		"a fault":   of(func(*scene, string) (ref.Val, error) { return nil, errQuery }),
+	} {
+		looked = 0
+		first := a.Contains(types.String(name))
+		for range 100 {
+			if again := a.Contains(types.String(name)); again.Type() != first.Type() || !types.IsError(first) && again != first {
+				t.Errorf("%s: %v, and then %v", name, first, again)
+			}
+		}
+		a.Contains(types.String("other"))
+		if looked != 2 {
+			t.Errorf("%s: looked for %d times", name, looked)
+		}
+	}
+}
+
 // Attack: a rule keeps out tokens that carry a claim, and the claim comes as something
 // that is not kept: an object, or too large. It is there all the same.
 func TestAttackClaimThatCannotBeRead(t *testing.T) {
@@ -197,7 +226,7 @@ func TestAttackIDBeyondADouble(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", policy, refusal, want)
 		}
 	}
-	for _, beyond := range []string{"18446744073709551616", "18446744073709552000", "-9223372036854775809"} {
+	for _, beyond := range []string{"18446744073709551616", "18446744073709552000", "-9223372036854775809", "18446744073709551615.0", "1.8446744073709551615e19", "-9223372036854775808.0"} {
 		if refusal := meets(t, `18446744073709551615u in principal.claims.ids || -9223372036854775807 - 1 in principal.claims.ids || principal.claims.ids[1] > 1`, asks(), func(p *authority.Principal) {
 			p.Claims = authority.ListOf("ids", "[1,"+beyond+"]")
 		}); refusal == nil || refusal.Status != http.StatusForbidden {
@@ -207,6 +236,12 @@ func TestAttackIDBeyondADouble(t *testing.T) {
 			if refusal := meets(t, policy, asks(), func(p *authority.Principal) { p.Claims = authority.ListOf("id", beyond) }); refusal == nil || refusal.Status != http.StatusForbidden {
 				t.Errorf("%s is true of %s", policy, beyond)
 			}
+		}
+	}
+	for claim, want := range map[string]int{"9007199254740991.0": http.StatusForbidden, "9007199254740992.0": http.StatusForbidden, "9007199254740993.0": http.StatusForbidden, "9007199254740993": http.StatusOK} {
+		refusal := meets(t, `principal.claims.id == 9007199254740993`, asks(), func(p *authority.Principal) { p.Claims = authority.ListOf("id", claim) })
+		if got := refusal == nil; got != (want == http.StatusOK) {
+			t.Errorf("%s is taken for 9007199254740993: %+v", claim, refusal)
 		}
 	}
 	p := grace()
@@ -279,15 +314,72 @@ func TestAttackFieldThatTheUpstreamSeesOtherwise(t *testing.T) {
 func TestAttackParameterByAnotherName(t *testing.T) {
 	g := mustGuard(t, config.Guard{Policy: `!("tenant_id" in request.query) || request.query.tenant_id == ["mine"]`}, mainRealm(knows(ada())))
 	for query, passes := range map[string]bool{
-		"": true, "tenant_id=mine": true, "tenant_id=mine&tenants=x&tenant=y&tenant-id=z": true, "a[b]=1&a[c]=2": true,
+		"": true, "tenant_id=mine": true, "tenant_id=mine&tenants=x&tenant=y&tenant-id=z&TENANT=u": true, "a[b]=1&a[c]=2": true,
 		"tenant_id=other": false, "tenant_id=mine&tenant_id=other": false,
 		"tenant_id[]=other": false, "tenant_id%5B0%5D=other": false, "tenant_id=mine&tenant_id[x]=other": false, "tenant.id=other": false, "tenant%20id=other": false,
 		"tenant+id=other": false, "tenant[id=other": false, "%20tenant_id=other": false, "tenant_id%00x=other": false, "tenant.id[]=other": false,
+		"Tenant_ID=other": false, "tenant_id=mine&tenant_Id=other": false, "tenant_%C4%B1d=other": false,
 	} {
 		r := bearer()
 		r.URL.RawQuery = query
 		if _, refusal := meet(r, g); (refusal == nil) != passes {
 			t.Errorf("?%s passes: %v, %+v", query, refusal == nil, refusal)
 		}
+	}
+}
+
+// Attack: a rule keeps out by what a claim says, and the issuer says it in another type:
+// to CEL, values of two types differ.
+func TestAttackClaimOfAnotherType(t *testing.T) {
+	const passes, refuses = true, false
+	for _, c := range []struct {
+		policy, claim string
+		passes        bool
+	}{
+		{`principal.claims.x != 3`, `4`, passes},
+		{`principal.claims.x != 3`, `4.5`, passes},
+		{`principal.claims.x != 3`, `3`, refuses},
+		{`principal.claims.x != 3`, `3.0`, refuses},
+		{`principal.claims.x != 3`, `"3"`, refuses},
+		{`principal.claims.x != 3`, `[3]`, refuses},
+		{`principal.claims.x != 3`, `{"y":3}`, refuses},
+		{`3 != principal.claims.x`, `"3"`, refuses},
+		{`!(principal.claims.x == "high")`, `"low"`, passes},
+		{`!(principal.claims.x == "high")`, `["high"]`, refuses},
+		{`principal.claims.x == "high" ? false : true`, `["high"]`, refuses},
+		{`principal.claims.x != true`, `"true"`, refuses},
+		{`principal.claims.x != true`, `1`, refuses},
+		{`principal.claims.x != ["a"]`, `["b"]`, passes},
+		{`principal.claims.x != ["1"]`, `[1]`, refuses},
+		{`principal.claims.x != null`, `"a"`, passes},
+		{`!(3 in principal.claims.x)`, `[1,2.5]`, passes},
+		{`!(3 in principal.claims.x)`, `["3"]`, refuses},
+		{`!(3 in principal.claims.x)`, `[1,[3]]`, refuses},
+		{`3 in principal.claims.x`, `["3",3]`, passes},
+		{`!(principal.claims.x in [1, 3])`, `2`, passes},
+		{`!(principal.claims.x in [1, 3])`, `3`, refuses},
+		{`!(principal.claims.x in [1, 3])`, `"3"`, refuses},
+		{`!(principal.claims.x in ["a", "b"])`, `["a"]`, refuses},
+		{`!(principal.claims.x in {"3": true})`, `"4"`, passes},
+		{`!(principal.claims.x in {"3": true})`, `3`, refuses},
+		{`!(principal.claims.x in principal.roles)`, `"dev2"`, passes},
+		{`!(principal.claims.x in principal.roles)`, `["dev"]`, refuses},
+		{`!principal.claims.x.exists(y, y == 3)`, `["3"]`, refuses},
+		{`principal.claims.x.all(y, y != 3)`, `[1,2]`, passes},
+		{`principal.claims.x.all(y, y != 3)`, `[1,"3"]`, refuses},
+		// What is true in any case stays true.
+		{`principal.claims.x == "a" || "a" in principal.claims.x`, `"a"`, passes},
+		{`principal.claims.x == "a" || "a" in principal.claims.x`, `["b","a"]`, passes},
+		{`principal.claims.x == "a" || "a" in principal.claims.x`, `["b"]`, refuses},
+		{`type(principal.claims.x) == string`, `"a"`, passes},
+	} {
+		refusal := meets(t, c.policy, asks(), func(p *authority.Principal) { p.Claims = authority.ListOf("x", c.claim) })
+		if (refusal == nil) != c.passes || refusal != nil && refusal.Reason != ReasonPolicy {
+			t.Errorf("%s of %s: %+v, want %v", c.policy, c.claim, refusal, c.passes)
+		}
+	}
+	refusal := meets(t, `principal.claims.level != "3"`, asks(), nil)
+	if want := "at line 1, column 24: values of two types are compared"; refusal == nil || !strings.Contains(refusal.Err.Error(), want) {
+		t.Errorf("the log says %+v, want %q in it", refusal, want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -25,6 +26,7 @@ type scene struct {
 	principal *authority.Principal // zero for an anonymous caller
 	guard     *Guard
 	at        time.Time // once asked for
+	known     []lookup  // of the names asked for so far
 }
 
 // ResolveName answers for the two variables with the scene itself; their fields know
@@ -108,7 +110,7 @@ func principalFacts() map[string]fact {
 		"auth_time":      timeFact("principal.auth_time", func(p *authority.Principal) int64 { return p.AuthTime }),
 		"email_verified": {cel.BoolType, func(s *scene) (ref.Val, error) { return types.Bool(s.principal.EmailVerified), nil }},
 		claimsField: {cel.MapType(cel.StringType, cel.DynType), func(s *scene) (ref.Val, error) {
-			return &asked{scene: s, find: (*scene).claim}, nil
+			return &asked{scene: s, of: claimsField, find: (*scene).claim}, nil
 		}},
 	}
 }
@@ -165,10 +167,10 @@ func requestFacts() map[string]fact {
 			return types.Timestamp{Time: s.at}, nil
 		}},
 		headersField: {cel.MapType(cel.StringType, cel.StringType), func(s *scene) (ref.Val, error) {
-			return &asked{scene: s, find: (*scene).header}, nil
+			return &asked{scene: s, of: headersField, find: (*scene).header}, nil
 		}},
 		queryField: {cel.MapType(cel.StringType, cel.ListType(cel.StringType)), func(s *scene) (ref.Val, error) {
-			return &asked{scene: s, find: (*scene).parameter}, nil
+			return &asked{scene: s, of: queryField, find: (*scene).parameter}, nil
 		}},
 	}
 }
@@ -256,15 +258,14 @@ func (s *scene) parameter(name string) (ref.Val, error) {
 	return nil, nil
 }
 
-// sameParameter reports whether some upstream takes two names of a query for one. Case
-// makes two of them nearly everywhere, and here.
+// sameParameter reports whether some upstream takes two names of a query for one.
 func sameParameter(a, b string) bool {
 	return parameterName(a, false) == parameterName(b, false) || parameterName(a, true) == parameterName(b, true)
 }
 
 // parameterName is the name of a parameter as PHP and its like have it: nothing behind a
 // NUL, no spaces in front, "a.b" as "a_b"; and "a[b]" as a part of a, or where the bracket
-// stays open as "a_b".
+// stays open as "a_b". ASP.NET takes no notice of case.
 func parameterName(name string, open bool) string {
 	name, _, _ = strings.Cut(name, "\x00")
 	name = strings.TrimLeft(name, " ")
@@ -275,7 +276,7 @@ func parameterName(name string, open bool) string {
 		if r == ' ' || r == '.' || r == '[' {
 			return '_'
 		}
-		return r
+		return unicode.ToLower(unicode.ToUpper(r))
 	}, name)
 }
 

@@ -67,7 +67,16 @@ func (p *packed) Value() any { return p.list().Slice() }
 // asked for beyond that is an error: wordCheck refuses such expressions at load.
 type asked struct {
 	scene *scene
+	of    string // the field
 	find  func(*scene, string) (ref.Val, error)
+}
+
+// lookup is what a name was found to be. It is kept for the evaluation: CEL counts asking
+// for a name as nothing, and in a loop it would be looked for each time.
+type lookup struct {
+	of, name string
+	value    ref.Val // nil: it is not there
+	err      error
 }
 
 var errWhole = errors.New("it is asked for names only")
@@ -78,11 +87,26 @@ func (a *asked) Find(key ref.Val) (ref.Val, bool) {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(key), false
 	}
-	value, err := a.find(a.scene, string(name))
-	if err != nil {
-		return types.WrapErr(err), false
+	found := a.lookup(string(name))
+	if found.err != nil {
+		return types.WrapErr(found.err), false
 	}
-	return value, value != nil
+	return found.value, found.value != nil
+}
+
+func (a *asked) lookup(name string) lookup {
+	for _, known := range a.scene.known {
+		if known.name == name && known.of == a.of {
+			return known
+		}
+	}
+	found := lookup{of: a.of, name: name}
+	found.value, found.err = a.find(a.scene, name)
+	if a.scene.known == nil {
+		a.scene.known = make([]lookup, 0, 4) // most ask for no more
+	}
+	a.scene.known = append(a.scene.known, found)
+	return found
 }
 
 // Get looks up a name that must be there.
@@ -140,8 +164,8 @@ const (
 var errClaim = errors.New("it is an object, too large, or no JSON: no value for a policy")
 
 // celOfJSON returns the value of a JSON text. A number without fraction that fits is
-// an int or else a uint, so that no digit of an id is lost; one that does not fit has no
-// value, and one with a fraction or exponent is a double.
+// an int or else a uint, so that no digit of an id is lost, and one with a fraction or
+// exponent is a double; one that does not fit has no value.
 func celOfJSON(text string) (ref.Val, error) {
 	if s, ok := plainString(text); ok {
 		return types.String(s), nil
@@ -264,9 +288,13 @@ func parseObject(d *json.Decoder, depth int) (any, error) {
 	return object, err
 }
 
-// tooLarge is a whole number beyond 64 bits. To a policy it has no value: rounded to a
-// double, it would equal the largest that has one.
+// tooLarge is a whole number beyond 64 bits, or one with a fraction or an exponent beyond
+// the whole numbers that a double tells apart. To a policy it has no value: rounded to a
+// double, it would equal its neighbours.
 type tooLarge struct{}
+
+// maxExact is the largest double of which the whole numbers below are all exact.
+const maxExact = 1<<53 - 1
 
 func parseNumber(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -279,8 +307,11 @@ func parseNumber(text string) (any, error) {
 		return tooLarge{}, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsInf(f, 0) {
+	switch {
+	case err != nil || math.IsInf(f, 0):
 		return nil, errClaim
+	case math.Abs(f) > maxExact:
+		return tooLarge{}, nil
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
@@ -201,6 +202,10 @@ func (c *wordCheck) walkCall(e ast.Expr) error {
 		if err := literalAddress(name, args[0]); err != nil {
 			return c.fault(e, "%s", err)
 		}
+	case call.IsMemberFunction() && len(args) == 1 && strings.HasPrefix(name, "get"):
+		if err := timeZone(args[0]); err != nil {
+			return c.fault(e, "%s", err)
+		}
 	}
 	if call.IsMemberFunction() {
 		args = append([]ast.Expr{call.Target()}, args...)
@@ -244,6 +249,26 @@ func literalAddress(function string, e ast.Expr) error {
 	}
 	if ip, err := netip.ParseAddr(*text); err != nil || ip.Is4In6() || ip.Zone() != "" {
 		return fmt.Errorf("%q is not an address such as 10.0.0.1 or 2001:db8::1", *text)
+	}
+	return nil
+}
+
+// timeZone reports what is wrong with the time zone that a part of a time is asked in. It
+// stands in the expression: one that is not there would refuse everybody, at run time.
+func timeZone(e ast.Expr) error {
+	text := literalText(e)
+	if text == nil {
+		return errors.New("a time zone is a text written in the expression")
+	}
+	if _, err := time.LoadLocation(*text); err == nil && *text != "" {
+		return nil
+	}
+	offset := *text
+	if offset != "" && isDigit(offset[0]) { // which is east of Greenwich, too
+		offset = "+" + offset
+	}
+	if _, err := time.Parse("-07:00", offset); err != nil {
+		return fmt.Errorf("%q is not a time zone such as Europe/Berlin or +02:00", *text)
 	}
 	return nil
 }
