@@ -158,7 +158,7 @@ func (a *answer) clean() {
 		switch {
 		case name == "Set-Cookie":
 			guard.StripSetCookies(h)
-		case trailer && strings.EqualFold(field, "Set-Cookie"):
+		case trailer && (a.mute || strings.EqualFold(field, "Set-Cookie")):
 			delete(h, name)
 		case a.names.Has(field):
 			if kept, ok := a.keeps[name]; ok {
@@ -183,6 +183,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.mute && a.wrote {
 		delete(h, "Content-Length")
 		delete(h, "Content-Encoding")
+		delete(h, "Trailer") // what is not announced is not sent
 	}
 	n := len(h)
 	a.ResponseWriter.WriteHeader(status)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -146,7 +147,7 @@ func (s *Strip) cover(ctx caddy.Context, strips *serverStrips, open bool) error 
 	atWork := slices.IndexFunc(server.Routes, pending)
 	for i := range server.Routes {
 		route := &server.Routes[i]
-		if s.at != nil && namesHosts(*route) {
+		if s.at != nil && namesHosts(*route) || s.at == nil && s.isAnothers(route) {
 			continue
 		}
 		s.lookFirst(route)
@@ -321,11 +322,9 @@ func hostsOf(route *caddyhttp.Route) []caddyhttp.RequestMatcherWithError {
 	for _, set := range route.MatcherSets {
 		found := false
 		for _, m := range set {
-			switch m := m.(type) {
-			case caddyhttp.MatchHost:
-				hosts, found = append(hosts, m), true
-			case *caddyhttp.MatchHost:
-				hosts, found = append(hosts, m), true
+			if namesOfHost(m) != nil {
+				host, _ := m.(caddyhttp.RequestMatcherWithError) // both kinds are
+				hosts, found = append(hosts, host), true
 			}
 		}
 		if !found {
@@ -333,4 +332,43 @@ func hostsOf(route *caddyhttp.Route) []caddyhttp.RequestMatcherWithError {
 		}
 	}
 	return hosts
+}
+
+// isAnothers reports whether a route is a site without a guard that keeps its requests from
+// all other routes: beside *.example.com with a guard, open.example.com may be one.
+func (s *Strip) isAnothers(route *caddyhttp.Route) bool {
+	if !route.Terminal {
+		return false
+	}
+	for _, set := range route.MatcherSets {
+		if slices.ContainsFunc(set, func(m any) bool { return namesOfHost(m) == nil && m != any(s) }) {
+			return false
+		}
+	}
+	names := namesOfHosts(hostsOf(route))
+	guarded := func(name string) bool {
+		return slices.ContainsFunc(s.sites, func(at *site) bool { return slices.Contains(namesOfHosts(at.hosts), name) })
+	}
+	return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return strings.ContainsAny(name, "*{") || guarded(name) })
+}
+
+// namesOfHosts returns what matchers name, in lower case.
+func namesOfHosts(hosts []caddyhttp.RequestMatcherWithError) (names []string) {
+	for _, m := range hosts {
+		for _, name := range namesOfHost(m) {
+			names = append(names, strings.ToLower(name))
+		}
+	}
+	return names
+}
+
+// namesOfHost returns what a matcher names, nil if it is none of hosts.
+func namesOfHost(matcher any) []string {
+	switch m := matcher.(type) {
+	case caddyhttp.MatchHost:
+		return m
+	case *caddyhttp.MatchHost:
+		return *m
+	}
+	return nil
 }

@@ -15,11 +15,11 @@ import (
 // with a guard, whichever path it goes to. The directive guard adds it where the guard
 // has a matcher: one without meets every request itself.
 //
-// In front of a site it also refuses the targets that some upstream may read as
-// another path: a matcher before a guard, or beside it, could be talked round by one.
-// Beside a guard it does so again, since a rewrite may have put something of the
+// In front of a site it also refuses the methods and targets that some upstream may read
+// as others: a matcher before a guard, or beside it, could be talked round by one.
+// Beside a guard it judges the target again, since a rewrite may have put something of the
 // client's into the path. Where a guard of the site says lenient_paths, each guard
-// judges for itself.
+// judges targets for itself.
 type Strip struct {
 	app   *App
 	first bool    // it stands in front of its sites, and beside no guard
@@ -53,8 +53,11 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		handed = tunnelled(handed, r)
 	} else {
 		at.judge(st)
+		if at.guarded && guard.AmbiguousMethod(r.Method) {
+			return s.refuse(w, r, st, guard.RefuseMethod(r.Method))
+		}
 		if why := st.Rewritten(r); why != "" {
-			return s.refuse(w, r, st, why)
+			return s.refuse(w, r, st, guard.RefuseTarget(why))
 		}
 	}
 	if s.first {
@@ -67,10 +70,9 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return err
 }
 
-// refuse answers a request whose target is ambiguous.
-func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request, why string) error {
+// refuse answers a request whose method or target is ambiguous.
+func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request, refusal *guard.Refusal) error {
 	st.DropCredential(r.Header)
-	refusal := guard.RefuseTarget(why)
 	if run, err := s.app.lease.enter(); err == nil {
 		run.Serving()
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })

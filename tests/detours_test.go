@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -186,6 +187,44 @@ func TestPreflightsGetNoContent(t *testing.T) {
 	}
 }
 
+// Nor does what comes behind the body of such an answer.
+func TestPreflightsGetNoTrailers(t *testing.T) {
+	s := newServer(t)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Announced")
+		_, _ = w.Write([]byte("ours"))
+		w.Header().Set("X-Announced", "ours")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "ours")
+	}))
+	t.Cleanup(app.Close)
+	s.vars["BACKEND"] = strings.TrimPrefix(app.URL, "http://")
+	s.start(strings.Replace(mainJob, "reverse_proxy $UP", "reverse_proxy $BACKEND", 1))
+	ask := func(method string, fields ...string) http.Header {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.vars["APP"]+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(fields); i += 2 {
+			req.Header.Set(fields[i], fields[i+1])
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%s: %d, %v", method, resp.StatusCode, err)
+		}
+		return resp.Trailer
+	}
+	if got := ask("OPTIONS", "Origin", "https://spa.example", "Access-Control-Request-Method", "PUT"); len(got) > 0 {
+		t.Errorf("a preflight gets %v", got)
+	}
+	if got := ask("GET", "Authorization", "Bearer "+s.token(appCredentials)); got.Get("X-Announced") != "ours" || got.Get("X-Late") != "ours" {
+		t.Errorf("with a token: %v", got)
+	}
+}
+
 // Attack 13, in every block of a site with a guard: our cookies reach no app of it, and
 // our own endpoints on the same site all the same.
 func TestOwnCookiesInEveryBlock(t *testing.T) {
@@ -347,6 +386,28 @@ func TestEarlyDataOfAProxyInFront(t *testing.T) {
 		got := app.reached()
 		if a.status != c.status || strings.HasSuffix(c.path, "/x") && len(got) != map[bool]int{true: 1}[c.status == 200] {
 			t.Errorf("%s %q: %d, the app got %q", c.path, c.early, a.status, got)
+		}
+	}
+}
+
+// Attack 27: a method in another case is no POST to a matcher in front of a guard, and one to
+// the many apps that bring it into upper case first.
+func TestMethodsInAnotherCase(t *testing.T) {
+	s, app := startTalker(t, `
+	@write method POST PUT PATCH DELETE
+	guard @write
+	guard /files/* {
+		optional
+		lenient_paths
+		policy "request.method != 'DELETE'"
+	}
+	reverse_proxy $BACKEND`)
+	for _, path := range []string{"/x", "/files/x"} {
+		for method, want := range map[string]int{"GET": 200, "PROPFIND": 200, "M-SEARCH": 200, "POST": 401, "DELETE": 401, "post": 405, "Post": 405, "patch": 405, "dELETE": 405, "get": 405, "m-search": 405} {
+			a := send(t, method, "http://"+s.vars["APP"]+path, "")
+			if got := app.reached(); a.status != want || (len(got) > 0) != (want == 200) || want == 405 && a.header.Get("Allow") == "" {
+				t.Errorf("%s %s: %d %v, the app got %q; want %d", method, path, a.status, a.header, got, want)
+			}
 		}
 	}
 }

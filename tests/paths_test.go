@@ -654,7 +654,7 @@ func TestMethodsAndHosts(t *testing.T) {
 		{method: "CONNECT", target: "internal:22", host: "internal:22", want: 400},
 		{method: "HEAD", target: "/admin/x", want: 401},
 		{method: "BREW", target: "/admin/x", want: 401},
-		{method: "get", target: "/admin/x", want: 401},
+		{method: "get", target: "/admin/x", want: 405},
 		{method: "GET", target: "/admin/x", fields: []string{"User-Agent", "kube-probe/1.31"}, want: 401},
 		{method: "GET", target: "/admin/healthz", fields: []string{"User-Agent", "GoogleHC/1.0"}, want: 401},
 		{method: "GET", target: "/admin/x", fields: []string{"User-Agent", "ELB-HealthChecker/2.0"}, want: 401},

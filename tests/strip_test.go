@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -144,6 +145,52 @@ func TestNoBlindTunnels(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != c.status {
 			t.Errorf("%s: %d, want %d", c.name, resp.StatusCode, c.status)
+		}
+	}
+}
+
+// A site without a guard is none of the guards' business, also where its host is one of
+// those that a guarded site beside it is for: what it gets is neither refused nor stripped.
+func TestSitesBesideAGuardedOne(t *testing.T) {
+	s, app := startTalker(t, "respond elsewhere")
+	_, port, _ := net.SplitHostPort(s.vars["METRICS"])
+	before, _, _ := strings.Cut(mainJob, "http://$APP {")
+	site := func(hosts, handlers string) string {
+		var addresses []string
+		for host := range strings.FieldsSeq(hosts) {
+			addresses = append(addresses, "http://"+host+":"+port)
+		}
+		return strings.Join(addresses, ", ") + " {\n\tbind 127.0.0.1\n\t" + handlers + "\n\treverse_proxy $BACKEND\n}\n"
+	}
+	s.stop()
+	s.start(before + "&(closed) {\n\tguard\n}\n" + site("*.app.example", "guard /admin/*") + site("other.example", "guard") +
+		site("open.app.example also.app.example", "") + site("part.app.example/public/*", "") + site("part.app.example", "guard /admin/*") +
+		site("named.app.example", "handle /admin/* {\n\t\tinvoke closed\n\t}"))
+	for host, open := range map[string]bool{"open": true, "ALSO": true, "any": false, "part": false, "named": false} {
+		ask := func(path string) (int, string) {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host, req.Header = host+".app.example", http.Header{"Remote-User": {"forged"}}
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp.StatusCode, string(body)
+		}
+		if status, body := ask("/public/x"); status != 200 || strings.Contains(body, "forged") != open {
+			t.Errorf("%s: %d, the app sees %s", host, status, body)
+		}
+		app.reached()
+		status, _ := ask("/public/a%2Fb")
+		if got := app.reached(); status != map[bool]int{true: 200, false: 400}[open] || (len(got) > 0) != open {
+			t.Errorf("%s: %d, the app got %q", host, status, got)
 		}
 	}
 }

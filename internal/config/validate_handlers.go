@@ -63,7 +63,11 @@ func (g *Guard) Validate(c *Config) Faults {
 	full, ck := *g, new(checker)
 	full.SetDefaults(c)
 	ck.accepted(g.Accept, c)
-	ck.list("audience", "audience", g.Audience, maxList, func(at, s string) { ck.ascii(at, "audience", s, maxURL) })
+	ck.list("audience", "audience", g.Audience, maxList, func(at, s string) {
+		if ck.ascii(at, "audience", s, maxURL) && s == anyAudience {
+			ck.fault(at, "audience any is for trusts: a guard that names no audience takes what is for its realms and trusts")
+		}
+	})
 	ck.list("scopes", "scope", g.Scopes, maxList, ck.scope)
 	ck.list("roles", "role", g.Roles, maxList, ck.role)
 	ck.policy(g.Policy)

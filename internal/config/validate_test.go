@@ -254,6 +254,7 @@ func TestFaultsOfGuards(t *testing.T) {
 		"accept[0]: there is no realm":      func(g *Guard) { g.Accept = []string{"nowhere"} },
 		"accept[0]: did you mean \"demo\"?": func(g *Guard) { g.Accept = []string{"dmo"} },
 		"accept[1]: given twice":            func(g *Guard) { g.Accept = []string{"demo", "demo"} },
+		"audience[0]: any is for trusts":    func(g *Guard) { g.Audience = []string{"any"} },
 		"audience[0]: without spaces":       func(g *Guard) { g.Audience = []string{"a b"} },
 		"scopes[0]: scope is missing":       func(g *Guard) { g.Scopes = []string{""} },
 		"roles[1]: given twice":             func(g *Guard) { g.Roles = []string{"a", "a"} },

@@ -181,8 +181,19 @@ func isPreflight(r *http.Request) bool {
 // methodRefused reports whether no guarded route answers the method. CONNECT is
 // answered only where it opens a WebSocket.
 func methodRefused(r *http.Request) bool {
-	// Method names are case-sensitive (RFC 9110 §9.1), but not in every upstream.
-	return strings.EqualFold(r.Method, http.MethodTrace) || strings.EqualFold(r.Method, http.MethodConnect) && !ConnectsWebSocket(r)
+	return r.Method == http.MethodTrace || r.Method == http.MethodConnect && !ConnectsWebSocket(r) || AmbiguousMethod(r.Method)
+}
+
+// AmbiguousMethod reports whether an upstream could take a method for another one than a
+// rule does. Method names are case-sensitive (RFC 9110 §9.1), but not in every upstream:
+// to those that bring them into upper case, post is POST, and to a matcher it is not.
+func AmbiguousMethod(method string) bool {
+	for i := range len(method) {
+		if 'a' <= method[i] && method[i] <= 'z' {
+			return true
+		}
+	}
+	return false
 }
 
 // ConnectsWebSocket reports whether the request opens a WebSocket by extended CONNECT

@@ -197,7 +197,7 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 		st.dropCredential(r.Header, fresh)
 	}
 	if methodRefused(r) {
-		return refuseMethod()
+		return RefuseMethod(r.Method)
 	}
 	if !g.lenient {
 		if why := st.Ambiguous(r); why != "" {

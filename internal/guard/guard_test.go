@@ -234,7 +234,7 @@ func TestCredentialField(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	g := mustGuard(t, config.Guard{Optional: true}, mainRealm(knows(ada())))
-	for _, method := range []string{http.MethodTrace, http.MethodConnect, "trace", "Connect"} {
+	for _, method := range []string{http.MethodTrace, http.MethodConnect, "trace", "Connect", "get", "Post", "patch"} {
 		_, refusal := meet(request(method, "Authorization", "Bearer "+token), g)
 		wantStatus(t, refusal, 405)
 		if refusal.Header.Get("Allow") == "" {
@@ -274,7 +274,7 @@ func TestPreflight(t *testing.T) {
 		{"in disguise", "OPTIONS", plus("X-Http-Method-Override", "DELETE"), 401},
 		{"in an underscored disguise", "OPTIONS", plus("X_http_method_override", "DELETE"), 401},
 		{"not OPTIONS", "GET", real, 401},
-		{"options", "options", real, 401},
+		{"options", "options", real, 405},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

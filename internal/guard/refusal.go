@@ -17,7 +17,7 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonMethod       Reason = "method"        // CONNECT or TRACE
+	ReasonMethod       Reason = "method"        // CONNECT, TRACE, or in lower case
 	ReasonTarget       Reason = "target"        // an upstream could read it as another path or host
 	ReasonNoCredential Reason = "no_credential" // nothing presented
 	ReasonMalformed    Reason = "malformed"     // not exactly one bearer credential
@@ -108,9 +108,14 @@ func (r *Refusal) with(header, value string) *Refusal {
 	return r
 }
 
-func refuseMethod() *Refusal {
+// RefuseMethod answers a method that no guarded site takes.
+func RefuseMethod(method string) *Refusal {
+	public := "the method is not allowed"
+	if AmbiguousMethod(method) {
+		public = "the method must be in upper case"
+	}
 	return newRefusal(http.StatusMethodNotAllowed, ReasonMethod,
-		&authority.Error{Kind: authority.Invalid, Public: "the method is not allowed"}).with("Allow", allow)
+		&authority.Error{Kind: authority.Invalid, Public: public}).with("Allow", allow)
 }
 
 func refuseMisuse() *Refusal {

@@ -29,7 +29,7 @@ const (
 	maxPatience = 2 * time.Second
 )
 
-// ErrWithdrawn, in the error of a fetch, means that the issuer did answer, and publishes
+// ErrWithdrawn in the error of a fetch means that the issuer did answer, and publishes
 // none any more. That is its word, and no fault that an older copy could make up for.
 var ErrWithdrawn = errors.New("the issuer publishes none any more")
 
