@@ -459,8 +459,8 @@ func TestIntrospectionAnswersThatAreNone(t *testing.T) {
 		name, answer string
 		status       int
 	}{
-		{"active as a string", strings.Replace(good, "true", `"true"`, 1), 503},
-		{"active as a number", strings.Replace(good, "true", "1", 1), 503},
+		{"active as a string", strings.Replace(good, "true", `"true"`, 1), 401},
+		{"active as a number", strings.Replace(good, "true", "1", 1), 401},
 		{"active twice", strings.Replace(good, "{", `{"active":false,`, 1), 503},
 		{"active missing", `{"sub":"ada","aud":"app"}`, 503},
 		{"an array", "[" + good + "]", 503},

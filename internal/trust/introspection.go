@@ -54,8 +54,8 @@ func (t *Trust) introspect(ctx context.Context, raw string) (authority.Principal
 	return p, nil
 }
 
-// active returns the answer about an active token. Whatever is neither yes nor no is
-// Unavailable.
+// active returns the answer about an active token. A yes is the boolean true; any other
+// value is a no (RFC 7662 §2.2), and what has none is no answer: Unavailable.
 func (t *Trust) active(a provider.Answer) (provider.Object, error) {
 	switch a.Status {
 	case http.StatusOK:
@@ -79,10 +79,12 @@ func (t *Trust) active(a provider.Answer) (provider.Object, error) {
 	switch string(o["active"]) {
 	case "true":
 		return o, nil
+	case "":
+		return nil, t.unavailable(opIntrospect, a.Failed("the answer does not say whether the token is active"))
 	case "false":
 		return nil, t.refuse("is not active")
 	}
-	return nil, t.unavailable(opIntrospect, a.Failed("active is neither true nor false"))
+	return nil, t.refuse("is not active: its issuer's answer is no boolean")
 }
 
 // prepare judges what only introspection has, and fills in what its answers may leave out
