@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -98,4 +99,37 @@ http://$APP {
 	eventually(t, 10*time.Second, "the log says who could not be asked", func() bool {
 		return strings.Contains(s.output.String(), s.vars["AWAY"])
 	})
+}
+
+// A client that knows nothing but an API's address finds who issues tokens for it: the
+// challenge says where the metadata is, and that names the issuer (RFC 9728 §5).
+func TestClientsFindTheIssuer(t *testing.T) {
+	s := newServer(t).start(strings.NewReplacer(
+		"client other {", "resource http://$APP/api {\n\t\t\t\tscopes read\n\t\t\t}\n\t\t\tclient other {",
+		"audience https://api.example.com/", "audience http://$APP/api",
+		"	guard {\n", "	gatehouse\n	guard {\n\t\taudience http://$APP/api\n",
+	).Replace(mainJob))
+	for story, a := range map[string]answer{"no token": send(t, "GET", "http://"+s.vars["APP"]+"/", ""), "nobody's": s.app("no-such-token")} {
+		_, rest, _ := strings.Cut(a.header.Get("WWW-Authenticate"), `resource_metadata="`)
+		address, _, named := strings.Cut(rest, `"`)
+		if a.status != 401 || !named {
+			t.Fatalf("%s: %d %v", story, a.status, a.header)
+		}
+		var metadata struct {
+			Resource string   `json:"resource"`
+			Issuers  []string `json:"authorization_servers"`
+			Scopes   []string `json:"scopes_supported"`
+		}
+		at := send(t, "GET", address, "")
+		if err := json.Unmarshal([]byte(at.body), &metadata); err != nil {
+			t.Fatalf("%s: %d %s", address, at.status, at.body)
+		}
+		if metadata.Resource != "http://"+s.vars["APP"]+"/api" || len(metadata.Issuers) != 1 || metadata.Issuers[0] != "http://"+s.vars["AUTH"] ||
+			len(metadata.Scopes) != 1 || metadata.Scopes[0] != "read" {
+			t.Errorf("%s: %s", address, at.body)
+		}
+	}
+	if a := s.app(s.token(appCredentials + "&scope=read&resource=http://" + s.vars["APP"] + "/api")); a.status != 200 {
+		t.Errorf("with a token of that issuer: %d %v", a.status, a.header)
+	}
 }

@@ -131,7 +131,11 @@ func verifiers(s *State, c *config.Config, auth *authority.Authority) (map[strin
 			return nil, err
 		}
 		id := secret.Digest(sha256.Sum256(append([]byte("realm\x00"+r.Name+"\x00"), block...)))
-		found[r.Name] = guard.Accepted{Name: r.Name, Issuer: r.Issuer, Verifier: s.cache.Verifier(id, v)}
+		resources := make([]string, len(r.Resources))
+		for at := range r.Resources {
+			resources[at] = r.Resources[at].URL
+		}
+		found[r.Name] = guard.Accepted{Name: r.Name, Issuer: r.Issuer, Verifier: s.cache.Verifier(id, v), Resources: resources}
 	}
 	return found, nil
 }

@@ -8,7 +8,7 @@
 // does), keeps no verdict, reads no body, writes no response and knows no
 // Caddy. Only gatehouse, caddymodule and tests may import it.
 //
-// It obeys RFC 6750 (bearer tokens: §2.1 the header only, §3 challenges),
+// It obeys RFC 6750 (bearer tokens: §2.1 the header only, §3 challenges; RFC 9728 §5.1),
 // RFC 9110 (§5.5 field values, §7.6.1 Connection, §6.5 trailers, §15.5.6 Allow),
 // RFC 8441 and RFC 9220 (WebSocket by extended CONNECT), RFC 8470 (early data) and the
 // Fetch standard's definition of a CORS preflight.

@@ -21,6 +21,9 @@ type Accepted struct {
 	// trust does: a guard that names no audience takes what it vouches for. Only such
 	// principals have further claims.
 	Judged bool
+	// Resources are the URLs whose metadata (RFC 9728) is published for the issuer: the
+	// challenge of a guard with such an audience says where.
+	Resources []string
 
 	recorder recorder // the Verifier, if it is one
 }
@@ -61,6 +64,7 @@ type Guard struct {
 	lenient   bool
 	strip     bool   // of `credential`
 	challenge string // without an error code
+	metadata  string // what stands at the end of a challenge; empty: there is none to name
 	now       authority.Clock
 }
 
@@ -163,6 +167,7 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 		strip:    cfg.Credential != "keep",
 		// One challenge, for the first of the accepted: a client reads no second.
 		challenge: "Bearer realm=" + quoted(accepted[0].Name),
+		metadata:  metadataOf(cfg.Audience, accepted),
 		now:       now,
 	}, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,7 +147,7 @@ func refuseUnavailable(ctx context.Context, cause error) *Refusal {
 func (g *Guard) refuseAnonymous() *Refusal {
 	return newRefusal(http.StatusUnauthorized, ReasonNoCredential,
 		&authority.Error{Kind: authority.TokenInvalid, Public: "no credential"}).
-		with("WWW-Authenticate", g.challenge)
+		with("WWW-Authenticate", g.challenge+g.metadata)
 }
 
 func (g *Guard) refuseMalformed() *Refusal {
@@ -237,7 +239,7 @@ func (g *Guard) refusePolicy(cause error, anonymous bool) *Refusal {
 		return newRefusal(http.StatusForbidden, ReasonPolicy, err)
 	}
 	err.Kind = authority.TokenInvalid
-	return newRefusal(http.StatusUnauthorized, ReasonPolicy, err).with("WWW-Authenticate", g.challenge)
+	return newRefusal(http.StatusUnauthorized, ReasonPolicy, err).with("WWW-Authenticate", g.challenge+g.metadata)
 }
 
 // refuseEarly asks for the request once more, after the handshake (RFC 8470 §5.2).
@@ -247,7 +249,31 @@ func refuseEarly(cause error) *Refusal {
 }
 
 func (g *Guard) challengeWith(code, description string) string {
-	return g.challenge + `, error="` + code + `", error_description="` + describe(description) + `"`
+	return g.challenge + `, error="` + code + `", error_description="` + describe(description) + `"` + g.metadata
+}
+
+// metadataOf is the part of a challenge that says where a client learns who issues tokens
+// for the first of the audiences of which that is published (RFC 9728 §5.1).
+func metadataOf(audience []string, accepted []Accepted) string {
+	for _, resource := range audience {
+		if !slices.ContainsFunc(accepted, func(a Accepted) bool { return slices.Contains(a.Resources, resource) }) {
+			continue
+		}
+		u, err := url.Parse(resource)
+		if err != nil || u.Host == "" || u.User != nil {
+			continue // a URN has no address that could be asked
+		}
+		path := u.EscapedPath()
+		if path == "/" { // RFC 9728 §3.1: a slash that ends the host goes
+			path = ""
+		}
+		at := u.Scheme + "://" + u.Host + "/.well-known/oauth-protected-resource" + path
+		if u.RawQuery != "" {
+			at += "?" + u.RawQuery
+		}
+		return ", resource_metadata=" + quoted(at)
+	}
+	return ""
 }
 
 // quoted writes s as a quoted-string (RFC 9110 §5.6.4), with '?' for what is not
