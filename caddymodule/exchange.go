@@ -57,10 +57,13 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseW
 	upgrade(r)
 	st, vars := requestIn(w, r)
 	if st != nil {
+		if !st.Met { // by matchers only
+			st.Met, w = true, tunnelled(w, r)
+		}
 		return w, st
 	}
 	x := &exchange{answer: answer{ResponseWriter: tunnelled(w, r), names: a.identityNames()}, of: r.URL}
-	x.request.ClientIP = clientIP
+	x.request.ClientIP, x.request.Met = clientIP, true
 	if vars != nil { // otherwise no request of Caddy's: nobody shares it
 		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing
 	}

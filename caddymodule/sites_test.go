@@ -46,7 +46,24 @@ func (*probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if strings.Contains(r.URL.Path, ";") || r.Method == http.MethodConnect {
 		saw.crooked = append(saw.crooked, r.Host+r.URL.Path)
 	}
+	if r.Header["Upgrade"] != nil && !takesOver(w) {
+		saw.crooked = append(saw.crooked, r.Host+r.URL.Path+" as a socket that nobody can take over")
+	}
 	return next.ServeHTTP(w, r)
+}
+
+// takesOver reports whether a writer's connection can be taken over.
+func takesOver(w http.ResponseWriter) bool {
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = inner.Unwrap()
+	}
 }
 
 // provisioned is a server with these routes.
@@ -100,9 +117,11 @@ func (g gardener) routes(depth int) (routes list, guarded bool) {
 	for range 1 + g.IntN(4) {
 		r := object{}
 		path := list{fmt.Sprintf("/p%d/*", g.IntN(2))}
-		switch g.IntN(6) {
+		switch g.IntN(7) {
 		case 0, 1:
 			r["match"] = list{object{"path": path}}
+		case 3:
+			r["match"] = list{object{"not": list{object{"header": object{"Remote-User": list{"*"}}}}}}
 		case 2:
 			r["match"] = list{object{"path": path, "method": list{"GET"}}, object{"path": list{"/p2/*"}, "method": list{"CONNECT"}}}
 		}
@@ -203,7 +222,8 @@ func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
 	for _, method := range []string{http.MethodGet, http.MethodConnect} {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Method, r.Host = method, host
-		r.Header["Remote-User"] = []string{"root"}
+		r.Header["Remote-User"], r.Header["remote_user"] = []string{"root"}, []string{"root"}
+		r.Header["Cookie"] = []string{"gatehouse-login-x=1"}
 		if method == http.MethodConnect {
 			r.ProtoMajor, r.Header[":protocol"] = 2, []string{"websocket"}
 		}
@@ -213,13 +233,19 @@ func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
 }
 
 // A guard that goes by the method sees a WebSocket by CONNECT as the GET that it is for the
-// app, in each place where guards stand.
-func TestGuardsMatchersSeeWebSockets(t *testing.T) {
+// app, in each place where guards stand; and one that goes by the header, no identity that a
+// client made up, none of our cookies and no upgrade that is taken off.
+func TestGuardsMatchersSeeWhatTheAppSees(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "gatehouse.db")
 	rule := object{"handler": "gatehouse_guard"}
 	behind := object{"handle": list{object{"handler": "gatehouse_strip"}, object{"handler": "test_probe"}}}
 	for story, match := range map[string]object{
 		"by method": {"method": list{"GET"}}, "by path and method": {"method": list{"GET"}, "path": list{"/p0/*"}},
+		"by header":          {"not": list{object{"header": object{"Remote-User": list{"*"}}}}},
+		"by path and header": {"path": list{"/p0/*"}, "not": list{object{"header": object{"remote_user": list{"*"}}}}},
+		"by cookie":          {"not": list{object{"header_regexp": object{"Cookie": object{"pattern": "gatehouse-"}}}}},
+		"by expression":      {"expression": "{http.request.header.Remote-User} == ''"},
+		"by placeholder":     {"path": list{"/p0/x{http.request.header.Remote-User}"}},
 	} {
 		routes := list{object{"match": list{match}, "handle": list{rule}}, behind}
 		block := object{"handler": "subroute", "routes": routes}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -18,39 +17,6 @@ import (
 // tunnelVar is Caddy's variable in which we keep what a client sends into a WebSocket that
 // it opens by extended CONNECT.
 const tunnelVar = "gatehouse.tunnel"
-
-// lookFirst has a route's matchers see a request as upgrade leaves it.
-func (s *Strip) lookFirst(route *caddyhttp.Route) {
-	for i, set := range route.MatcherSets {
-		if slices.ContainsFunc(set, s.looks) {
-			continue
-		}
-		for at, matcher := range set {
-			if plain := plainPathOf(s, matcher); plain != nil {
-				set = slices.Delete(set, at, at+1)
-				route.MatcherSets[i] = slices.Insert(set, 0, any(plain))
-				break
-			}
-		}
-		if !slices.ContainsFunc(route.MatcherSets[i], s.looks) {
-			route.MatcherSets[i] = slices.Insert(set, 0, any(s))
-		}
-	}
-}
-
-// looks reports whether a matcher is, or has in it, this one.
-func (s *Strip) looks(matcher any) bool {
-	plain, ok := matcher.(*plainPath)
-	return ok && plain.upgrades == s || matcher == any(s)
-}
-
-// MatchWithError is for the matchers behind it: it matches whatever comes.
-func (s *Strip) MatchWithError(r *http.Request) (bool, error) {
-	if guard.ConnectsWebSocket(r) && s.siteOf(r) != nil {
-		upgrade(r)
-	}
-	return true, nil
-}
 
 // upgrade makes a WebSocket that is opened by extended CONNECT (RFC 8441, RFC 9220) the
 // GET that opens one in HTTP/1.1. reverse_proxy would do so, after all rules: what tells
@@ -155,7 +121,6 @@ func (s *stream) SetDeadline(t time.Time) error {
 }
 
 var (
-	_ caddyhttp.RequestMatcherWithError = (*Strip)(nil)
-	_ http.Hijacker                     = (*tunnel)(nil)
-	_ net.Conn                          = (*stream)(nil)
+	_ http.Hijacker = (*tunnel)(nil)
+	_ net.Conn      = (*stream)(nil)
 )

@@ -18,6 +18,8 @@ type Request struct {
 	ClientIP func(*http.Request) string
 	// Shown is the door's own mark: placeholders answer from this Request.
 	Shown bool
+	// Met is another one: a handler has met the request.
+	Met bool
 
 	stripped   bool
 	arrived    bool // the target was judged as it came
