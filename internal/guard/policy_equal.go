@@ -27,7 +27,7 @@ func strictly(checked *ast.AST) interpreter.InterpretableDecoratorV2 {
 		}
 		switch e.AsCall().FunctionName() {
 		case operators.Equals, operators.NotEquals, operators.In:
-			open[e.ID()] = slices.ContainsFunc(e.AsCall().Args(), func(arg ast.Expr) bool { return ofAnyType(checked.GetType(arg.ID())) })
+			open[e.ID()] = slices.ContainsFunc(e.AsCall().Args(), func(arg ast.Expr) bool { return ofAnyType(comparedOf(checked, e, arg)) })
 		}
 	}))
 	return func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
@@ -38,12 +38,23 @@ func strictly(checked *ast.AST) interpreter.InterpretableDecoratorV2 {
 	}
 }
 
+// comparedOf is the type of what a comparison compares of an argument: of a map that
+// something may be in, its keys.
+func comparedOf(checked *ast.AST, comparison, arg ast.Expr) *types.Type {
+	t := checked.GetType(arg.ID())
+	call := comparison.AsCall()
+	if call.FunctionName() == operators.In && arg == call.Args()[1] && t.Kind() == types.MapKind {
+		return t.Parameters()[0]
+	}
+	return t
+}
+
 func ofAnyType(t *types.Type) bool {
 	switch t.Kind() {
 	case types.DynKind, types.AnyKind:
 		return true
-	case types.ListKind:
-		return ofAnyType(t.Parameters()[0])
+	case types.ListKind, types.MapKind:
+		return slices.ContainsFunc(t.Parameters(), ofAnyType)
 	}
 	return false
 }
@@ -110,6 +121,10 @@ func comparableTo(a, b ref.Val) bool {
 	if a == types.NullValue || b == types.NullValue {
 		return true
 	}
+	if left, isMap := a.(traits.Mapper); isMap {
+		right, areMaps := b.(traits.Mapper)
+		return areMaps && mapsComparable(left, right)
+	}
 	left, isList := a.(traits.Lister)
 	right, areLists := b.(traits.Lister)
 	if !isList || !areLists {
@@ -119,6 +134,26 @@ func comparableTo(a, b ref.Val) bool {
 	for x.HasNext() == types.True && y.HasNext() == types.True {
 		if !comparableTo(x.Next(), y.Next()) {
 			return false
+		}
+	}
+	return true
+}
+
+// mapsComparable is comparableTo of two maps: of their keys, and of what each has at the
+// same one.
+func mapsComparable(a, b traits.Mapper) bool {
+	for keys := a.Iterator(); keys.HasNext() == types.True; {
+		key := keys.Next()
+		if value, found := b.Find(key); found {
+			if !comparableTo(a.Get(key), value) {
+				return false
+			}
+			continue
+		}
+		for others := b.Iterator(); others.HasNext() == types.True; {
+			if !comparableTo(key, others.Next()) {
+				return false
+			}
 		}
 	}
 	return true
