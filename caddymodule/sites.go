@@ -207,7 +207,7 @@ func (s *Strip) begins(route *caddyhttp.Route) bool {
 		case *Guard:
 			return true
 		case *Strip:
-			return h == s || !h.first
+			return h == s || !h.first && h.at.guarded
 		}
 		return false
 	}

@@ -265,3 +265,25 @@ func TestGuardsMatchersSeeWhatTheAppSees(t *testing.T) {
 		}
 	}
 }
+
+// A Strip that somebody wrote into a block of its own is no guard: what is one of a guarded
+// site's hosts is judged there as everywhere.
+func TestStripByHandIsNoGuard(t *testing.T) {
+	site := func(match object, first string) object {
+		return object{"match": list{match}, "handle": list{object{"handler": "subroute", "routes": list{
+			object{"handle": list{object{"handler": first}, object{"handler": "test_probe"}}},
+		}}}, "terminal": true}
+	}
+	server, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), list{
+		site(object{"host": list{"a.test"}, "path": list{"/p0/*"}}, "gatehouse_strip"), site(object{"host": list{"*.test"}}, "gatehouse_guard"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if saw := visit(t, server, "a.test", "/p0/x;/y"); saw.count > 0 {
+		t.Error("an ambiguous target reached the app")
+	}
+	if saw := visit(t, server, "a.test", "/p0/x"); saw.count == 0 || len(saw.forged) > 0 {
+		t.Errorf("a plain one: %+v", saw)
+	}
+}
