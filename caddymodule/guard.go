@@ -18,7 +18,7 @@ type Guard struct {
 
 	app   *App
 	index int
-	at    *site
+	at    *site // where it stands
 }
 
 // CaddyModule returns the module's id.

@@ -59,7 +59,6 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 		return nil // provisioned outside a server, as in a test of Caddy's own
 	}
 	strips := app.stripsOf(server)
-	strips.block = blockAtWork(ctx)
 	routes := server.Routes
 	atWork := slices.IndexFunc(routes, pending)
 	if atWork >= 0 {
@@ -77,24 +76,24 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 				strip.sites = append(strip.sites, at)
 			}
 		}
-		if err := strip.cover(ctx, strips, atWork >= 0); err != nil {
+		if err := strip.cover(ctx, server, atWork >= 0); err != nil {
 			return err
 		}
 	}
-	strips.coverErrors(server)
+	strips.coverErrors()
 	return nil
 }
 
 // coverErrors puts a Strip in front of the server's error routes: Caddy may refuse a
 // request before any of our handlers has seen it, and an error route may ask an app.
 // Caddy provisions error routes after the others, and before named ones.
-func (s *serverStrips) coverErrors(server *caddyhttp.Server) {
-	if server.Errors == nil || s.errors != nil {
+func (s *serverStrips) coverErrors() {
+	if s.server.Errors == nil || s.errors != nil {
 		return
 	}
 	s.errors = &Strip{app: s.forAny.app, only: true, at: new(site)}
 	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
-	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, first)
+	s.server.Errors.Routes = slices.Insert(s.server.Errors.Routes, 0, first)
 }
 
 // serverStrips are the sites of a server, and what stands in front of them: a Strip for the
@@ -104,8 +103,7 @@ type serverStrips struct {
 	server           *caddyhttp.Server
 	sites            []*site // those that name hosts
 	forHosts, forAny *Strip
-	errors           *Strip              // nil while there is none
-	block            *caddyhttp.Subroute // being provisioned in the route at work; nil: none
+	errors           *Strip // nil while there is none
 }
 
 // stripsOf returns the Strips of a server.
@@ -139,8 +137,7 @@ func (s *serverStrips) siteOf(route *caddyhttp.Route) *site {
 
 // cover puts the Strip before every route that a request for its site may take. open
 // says that the server's chain is still to be made.
-func (s *Strip) cover(ctx caddy.Context, strips *serverStrips, open bool) error {
-	server := strips.server
+func (s *Strip) cover(ctx caddy.Context, server *caddyhttp.Server, open bool) error {
 	if s.at != nil && open && !slices.ContainsFunc(server.Routes, namesHosts) && s.covered(server.Routes) {
 		return nil
 	}
@@ -151,7 +148,7 @@ func (s *Strip) cover(ctx caddy.Context, strips *serverStrips, open bool) error 
 			continue
 		}
 		s.lookFirst(route)
-		if i == atWork && s.opened(route, strips.block) {
+		if i == atWork && s.opened(route, blockAtWork(ctx)) {
 			continue
 		}
 		if err := s.putBefore(ctx, route, open); err != nil {

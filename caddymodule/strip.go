@@ -84,7 +84,7 @@ func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request
 // strip strips a request and judges its target as it came. Where a site has no host, a
 // rewrite may stand before every handler of ours: Caddy keeps what it was made of.
 func (a *App) strip(r *http.Request, st *guard.Request) {
-	if st.Stripped() { // by a handler further out
+	if st.Stripped() { // by a handler further out, or in front of a matcher
 		return
 	}
 	if came, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && came.URL != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/guard"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/wire/oauth"
 )
 
 // Parts are what a Gatehouse is made of. All configuration in it must be complete
@@ -131,11 +132,13 @@ func verifiers(s *State, c *config.Config, auth *authority.Authority) (map[strin
 			return nil, err
 		}
 		id := secret.Digest(sha256.Sum256(append([]byte("realm\x00"+r.Name+"\x00"), block...)))
-		resources := make([]string, len(r.Resources))
-		for at := range r.Resources {
-			resources[at] = r.Resources[at].URL
+		metadata := make(map[string]string, len(r.Resources))
+		for _, resource := range r.Resources {
+			if at, err := oauth.MetadataURL(resource.URL); err == nil && at != nil {
+				metadata[resource.URL] = at.String()
+			}
 		}
-		found[r.Name] = guard.Accepted{Name: r.Name, Issuer: r.Issuer, Verifier: s.cache.Verifier(id, v), Resources: resources}
+		found[r.Name] = guard.Accepted{Name: r.Name, Issuer: r.Issuer, Verifier: s.cache.Verifier(id, v), Metadata: metadata}
 	}
 	return found, nil
 }

@@ -21,9 +21,9 @@ type Accepted struct {
 	// trust does: a guard that names no audience takes what it vouches for. Only such
 	// principals have further claims.
 	Judged bool
-	// Resources are the URLs whose metadata (RFC 9728) is published for the issuer: the
-	// challenge of a guard with such an audience says where.
-	Resources []string
+	// Metadata are the addresses of what is published of the issuer's protected resources
+	// (RFC 9728), by resource: the challenge of a guard with such an audience names it.
+	Metadata map[string]string
 
 	recorder recorder // the Verifier, if it is one
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -256,22 +254,11 @@ func (g *Guard) challengeWith(code, description string) string {
 // for the first of the audiences of which that is published (RFC 9728 §5.1).
 func metadataOf(audience []string, accepted []Accepted) string {
 	for _, resource := range audience {
-		if !slices.ContainsFunc(accepted, func(a Accepted) bool { return slices.Contains(a.Resources, resource) }) {
-			continue
+		for i := range accepted {
+			if at := accepted[i].Metadata[resource]; at != "" {
+				return ", resource_metadata=" + quoted(at)
+			}
 		}
-		u, err := url.Parse(resource)
-		if err != nil || u.Host == "" || u.User != nil {
-			continue // a URN has no address that could be asked
-		}
-		path := u.EscapedPath()
-		if path == "/" { // RFC 9728 §3.1: a slash that ends the host goes
-			path = ""
-		}
-		at := u.Scheme + "://" + u.Host + "/.well-known/oauth-protected-resource" + path
-		if u.RawQuery != "" {
-			at += "?" + u.RawQuery
-		}
-		return ", resource_metadata=" + quoted(at)
 	}
 	return ""
 }

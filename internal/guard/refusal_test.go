@@ -79,25 +79,20 @@ func TestDifferentFaultsAreNotToldApartToTheCaller(t *testing.T) {
 // A client that is refused learns where it may learn who issues tokens for this resource, if
 // that is published (RFC 9728 §5.1).
 func TestChallengeNamesTheMetadata(t *testing.T) {
-	const api = "https://api.example.com/v1/"
-	realm := func(resources ...string) Accepted {
-		return Accepted{Name: "main", Issuer: issuer, Verifier: &issuerOf{}, Resources: resources}
-	}
+	const api, at = "https://api.example.com/v1/", "https://api.example.com/.well-known/oauth-protected-resource/v1/"
+	known := Accepted{Name: "main", Issuer: issuer, Verifier: &issuerOf{}, Metadata: map[string]string{api: at}}
+	other := Accepted{Name: "staff", Verifier: &issuerOf{}}
 	for story, c := range map[string]struct {
 		audience []string
 		accepted []Accepted
 		want     string // empty: nothing of it
 	}{
-		"a resource":               {[]string{api}, []Accepted{realm(api)}, "https://api.example.com/.well-known/oauth-protected-resource/v1/"},
-		"only a host":              {[]string{"https://api.example.com/"}, []Accepted{realm("https://api.example.com/")}, "https://api.example.com/.well-known/oauth-protected-resource"},
-		"a query":                  {[]string{api + "?v=2"}, []Accepted{realm(api + "?v=2")}, "https://api.example.com/.well-known/oauth-protected-resource/v1/?v=2"},
-		"the second audience":      {[]string{"urn:api", api}, []Accepted{realm("urn:api", api)}, "https://api.example.com/.well-known/oauth-protected-resource/v1/"},
-		"of the second realm":      {[]string{api}, []Accepted{realm(), {Name: "staff", Verifier: &issuerOf{}, Resources: []string{api}}}, "https://api.example.com/.well-known/oauth-protected-resource/v1/"},
-		"quotes":                   {[]string{api + `"`}, []Accepted{realm(api + `"`)}, "https://api.example.com/.well-known/oauth-protected-resource/v1/%22"},
-		"no resource":              {[]string{api}, []Accepted{realm("https://api.example.com/v2/")}, ""},
-		"no audience":              {nil, []Accepted{realm(api)}, ""},
-		"a URN":                    {[]string{"urn:api"}, []Accepted{realm("urn:api")}, ""},
-		"somebody's name in there": {[]string{"https://me:secret@api.example.com/"}, []Accepted{realm("https://me:secret@api.example.com/")}, ""},
+		"a resource":          {[]string{api}, []Accepted{known}, at},
+		"the second audience": {[]string{"urn:api", api}, []Accepted{known}, at},
+		"of the second realm": {[]string{api}, []Accepted{other, known}, at},
+		"no resource":         {[]string{"https://api.example.com/v2/"}, []Accepted{known}, ""},
+		"another realm's":     {[]string{api}, []Accepted{other}, ""},
+		"no audience":         {nil, []Accepted{known}, ""},
 	} {
 		for _, field := range [][]string{nil, {"Bearer some-token"}, {"Bearer"}} {
 			r := bearer()

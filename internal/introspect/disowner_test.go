@@ -103,7 +103,7 @@ func TestDisownedIsRememberedLikeARefusal(t *testing.T) {
 		if n := issuer.disowned.Load(); n != 1 {
 			t.Errorf("looked at %d times", n)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Nanosecond)
 		mustFail(t, v, "other", authority.TokenInvalid)
 		if n := issuer.disowned.Load(); n != 2 {
 			t.Errorf("looked at %d times after negative_ttl", n)
@@ -139,21 +139,17 @@ func TestWarmVerdictIsNotDisowned(t *testing.T) {
 // neither the issuer nor a slot is asked for it.
 func TestAttackFloodOfDisowned(t *testing.T) {
 	const size = 1 << 20
-	issuer := chooses()
-	c := newCache(t, Options{MaxSize: size, MaxLookups: 1, NegativeTTL: time.Hour, LookupTimeout: time.Minute})
-	v := c.Verifier(idOf("main"), issuer)
-	go func() { _, _ = v.Verify(t.Context(), "own") }()
-	for issuer.lookups.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	for i := range 20_000 {
-		mustFail(t, v, fmt.Sprint("other", i), authority.TokenInvalid)
-	}
-	if s := c.Stats(); s.Bytes > size || s.Flights != 1 {
-		t.Errorf("%+v", s)
-	}
-	issuer.times(t, 1, "one of its own")
-	close(issuer.release)
+	synctest.Test(t, func(t *testing.T) {
+		v, issuer := occupied(t, Options{MaxSize: size, NegativeTTL: time.Hour, LookupTimeout: time.Minute})
+		for i := range 20_000 {
+			mustFail(t, v, fmt.Sprint("other", i), authority.TokenInvalid)
+		}
+		if s := v.cache.Stats(); s.Bytes > size || s.Flights != 3 {
+			t.Errorf("%+v", s)
+		}
+		issuer.times(t, 3, "only of its own")
+		close(issuer.release)
+	})
 }
 
 // A fault in the look is like one in a lookup: an Internal error, a line without the

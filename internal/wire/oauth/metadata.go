@@ -99,24 +99,37 @@ func document200(document any) (http.HandlerFunc, error) {
 	return func(w http.ResponseWriter, _ *http.Request) { _ = encodePublic(w, raw) }, nil
 }
 
+// MetadataURL is where the metadata of a protected resource is (RFC 9728 §3.1), nil where it
+// has no address that could be asked, as a URN. Errors: the resource is not a URL.
+func MetadataURL(resource string) (*url.URL, error) {
+	u, err := url.Parse(resource)
+	if err != nil || u.Host == "" {
+		return nil, err
+	}
+	at := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: protectedResource, RawQuery: u.RawQuery}
+	if u.Path != "/" { // a slash that ends the host goes
+		at.Path += u.Path
+	}
+	if u.RawPath != "" {
+		at.RawPath = protectedResource + u.RawPath
+	}
+	return at, nil
+}
+
 // resourceRoutes lists the protected resources: each realm's configured ones, and
 // each issuer itself unless it is configured as one. Two realms may share one.
 func resourceRoutes(realms []Realm) ([]wire.Route, error) {
 	var order []string
 	documents := make(map[string]*resourceMetadata)
 	add := func(realm *Realm, resource string, scopes []string) error {
-		u, err := url.Parse(resource)
+		at, err := MetadataURL(resource)
 		if err != nil {
 			return fmt.Errorf("realm %q: the resource %q is not a URL", realm.Name, resource)
 		}
-		if u.Host == "" {
-			return nil // a URN has no address that could be asked
+		if at == nil {
+			return nil
 		}
-		path := u.EscapedPath()
-		if path == "/" { // RFC 9728 §3.1: a slash that ends the host goes
-			path = ""
-		}
-		key := resourceKey(u.Host, protectedResource+path, u.RawQuery)
+		key := resourceKey(at.Host, at.EscapedPath(), at.RawQuery)
 		doc, known := documents[key]
 		if !known {
 			doc = &resourceMetadata{Resource: resource, BearerMethods: []string{"header"}}

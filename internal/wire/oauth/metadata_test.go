@@ -158,3 +158,21 @@ func TestEveryResourceAnswersWhereItsAddressSays(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9728 §3.1: the well-known path stands between the resource's host and its path.
+func TestMetadataURL(t *testing.T) {
+	const host, path = "https://api.example.com", "/.well-known/oauth-protected-resource"
+	for resource, want := range map[string]string{
+		host: host + path, host + "/": host + path, host + "/v1": host + path + "/v1", host + "/v1/": host + path + "/v1/",
+		host + "/v1/?v=2": host + path + "/v1/?v=2", host + "?v=2": host + path + "?v=2", host + `/a"b`: host + path + "/a%22b",
+		host + "/a%2Fb": host + path + "/a%2Fb", "https://me:secret@api.example.com/": host + path, "urn:api": "",
+	} {
+		at, err := MetadataURL(resource)
+		if err != nil || (at != nil) != (want != "") || at != nil && at.String() != want {
+			t.Errorf("%s: %v %v, want %s", resource, at, err, want)
+		}
+	}
+	if at, err := MetadataURL("https://api.example.com/%zz"); err == nil {
+		t.Errorf("what is no URL: %v", at)
+	}
+}
