@@ -17,7 +17,7 @@ func (s *State) numbers() []audit.Number {
 			Read: read(func(st introspect.Stats) float64 { return float64(st.NegativeHits) })},
 		{Name: "cache_misses_total", Help: "Requests that made or joined a lookup.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Misses) })},
-		{Name: "cache_lookups_total", Help: "Lookups made.",
+		{Name: "cache_lookups_total", Help: "Lookups made, for misses that could not be answered at once.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Lookups) })},
 		{Name: "cache_endings_total", Help: "Endings of tokens, sessions, accounts, clients and keys.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Endings) })},

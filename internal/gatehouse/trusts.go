@@ -103,8 +103,8 @@ type foreign struct {
 }
 
 var (
-	_ introspect.Disowner = (*foreign)(nil)
-	_ introspect.Disowner = (*trust.Trust)(nil)
+	_ introspect.Prompt = (*foreign)(nil)
+	_ introspect.Prompt = (*trust.Trust)(nil)
 )
 
 // Verify never sends out what a realm of ours knows, live or dead.
@@ -118,12 +118,12 @@ func (f *foreign) Verify(ctx context.Context, credential string) (authority.Prin
 	return f.asked.Verify(ctx, credential)
 }
 
-// Disown refuses what by its form is ours or cannot be the issuer's.
-func (f *foreign) Disown(credential string) error {
+// VerifyAtOnce refuses what by its form is ours or cannot be the issuer's.
+func (f *foreign) VerifyAtOnce(credential string) (authority.Principal, bool, error) {
 	if owns, _ := f.ours.OwnsByForm(credential); owns {
-		return refuseOurs()
+		return authority.Principal{}, true, refuseOurs()
 	}
-	return f.asked.Disown(credential)
+	return f.asked.VerifyAtOnce(credential)
 }
 
 func refuseOurs() error {

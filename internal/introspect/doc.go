@@ -6,8 +6,8 @@
 // has ended. It keeps digests and facts, never a credential, and never a
 // decision: what a route demands is judged by the guard on every request. It
 // knows no HTTP and no store, and asks nobody but the verifier it covers: so many
-// lookups at a time, the others queue. What the verifier can disown without a lookup
-// ([Disowner]) does not queue.
+// lookups at a time, the others queue. What the verifier can answer without a lookup
+// ([Prompt]) it is asked on the caller's own goroutine, and does not queue.
 //
 // A verdict is used only while all of these hold, tested at every use: its age,
 // counted from the moment its lookup began, is below max_ttl; its token has not

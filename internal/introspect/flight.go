@@ -16,13 +16,15 @@ import (
 
 const opVerify = "verify credential"
 
-// flight is one lookup and those who wait for it.
+// flight is one miss and those who wait for its answer: it is given at once, or there is a
+// lookup.
 type flight struct {
-	digest  secret.Digest
-	serial  uint64          // flights of a later serial began later
-	overdue <-chan struct{} // closed when its time is up
-	done    chan struct{}   // closed when it has landed
-	idle    chan struct{}   // closed when the last caller left before it took off
+	digest secret.Digest
+	serial uint64             // flights of a later serial began later
+	time   context.Context    // of the lookup: done when its time is up
+	cancel context.CancelFunc // of time
+	done   chan struct{}      // closed when it has landed
+	idle   chan struct{}      // closed when the last caller left before it took off
 
 	// Guarded by flights.mu.
 	callers  int
@@ -103,7 +105,7 @@ func (t *flights) wait(ctx context.Context, f *flight) error {
 	case <-ctx.Done():
 		t.leave(f)
 		return unavailable(context.Cause(ctx))
-	case <-f.overdue:
+	case <-f.time.Done():
 		select {
 		case <-f.done: // both at once: an answer is an answer
 			return nil
@@ -118,56 +120,79 @@ func unavailable(err error) *authority.Error {
 	return &authority.Error{Kind: authority.Unavailable, Op: opVerify, RetryAfter: time.Second, Err: err}
 }
 
-// board finds the flight for d or starts one. Without a flight the answer came
-// into the cache meanwhile, or the cache is closed.
-func (v *Verifier) board(ctx context.Context, credential string, d secret.Digest) (*flight, authority.Principal, error) {
+// board finds the flight for d or makes one: the caller who is its first has it depart.
+// Without a flight the answer came into the cache meanwhile, or the cache is closed.
+func (v *Verifier) board(ctx context.Context, d secret.Digest) (f *flight, first bool, p authority.Principal, _ error) {
 	c, t := v.cache, &v.cache.flights
-	var p authority.Principal
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if f, ok := t.table[d]; ok {
 		f.callers++
-		return f, p, nil
+		return f, false, p, nil
 	}
 	if t.closed {
-		return nil, p, unavailable(errors.New("the verdict cache is closed"))
+		return nil, false, p, unavailable(errors.New("the verdict cache is closed"))
 	}
 	// A flight leaves the table when its verdict is kept: that may have happened between
 	// this caller's look and now.
 	now := c.now()
 	if c.find(&d, now, &p) == alive {
-		return nil, p, nil
+		return nil, false, p, nil
 	}
 	if err := c.refusal(&d, now); err != nil {
-		return nil, authority.Principal{}, err
+		return nil, false, authority.Principal{}, err
 	}
-	flying, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lookupTimeout)
-	f := &flight{
-		digest: d, serial: t.serial.Add(1), callers: 1,
-		overdue: flying.Done(), done: make(chan struct{}), idle: make(chan struct{}),
+	f = &flight{
+		digest: d, serial: t.serial.Add(1), callers: 1, done: make(chan struct{}), idle: make(chan struct{}),
 		err: &authority.Error{Kind: authority.Internal, Op: opVerify, Err: errors.New("the verifier gave no answer")},
 	}
+	f.time, f.cancel = context.WithTimeout(context.WithoutCancel(ctx), c.lookupTimeout)
 	t.table[d] = f
 	t.landing.Add(1)
-	go v.fly(flying, cancel, f, credential)
-	return f, authority.Principal{}, nil
+	return f, true, authority.Principal{}, nil
+}
+
+// depart has f land at once if that needs no lookup, or else begins the lookup.
+func (v *Verifier) depart(f *flight, credential string) {
+	if v.prompt == nil || !v.atOnce(f, credential) {
+		go v.fly(f, credential)
+	}
+}
+
+// atOnce answers without a lookup, on the caller's own goroutine: it does not wait, so
+// there is nothing that the caller could leave.
+func (v *Verifier) atOnce(f *flight, credential string) (landed bool) {
+	landed = true // also on the way out of a panic or a Goexit of the verifier
+	defer func() {
+		if landed {
+			v.land(f)
+		}
+	}()
+	defer func() { v.survived(recover()) }()
+	v.begin(f)
+	p, answered, err := v.prompt.VerifyAtOnce(credential)
+	if !answered {
+		return false
+	}
+	f.principal, f.err = p, err
+	return true
+}
+
+// begin notes when the answer of f begins to be true.
+func (v *Verifier) begin(f *flight) {
+	f.birth = v.cache.now().age
+	f.number = v.cache.endings.number.Load()
 }
 
 // fly makes the lookup on a goroutine of its own: the caller who began it may
 // leave without failing the others.
-func (v *Verifier) fly(ctx context.Context, cancel context.CancelFunc, f *flight, credential string) {
+func (v *Verifier) fly(f *flight, credential string) {
 	c := v.cache
-	defer c.flights.landing.Done()
-	defer cancel()
-	detach := context.AfterFunc(c.life, cancel) // Close ends the lookup
+	defer v.land(f)                               // on every way out: a panic or a Goexit of the verifier leaves f.err as it was made
+	detach := context.AfterFunc(c.life, f.cancel) // Close ends the lookup
 	defer detach()
-	defer v.land(f) // on every way out: a panic or a Goexit of the verifier leaves f.err as it was made
-	defer func() {
-		if r := recover(); r != nil {
-			c.logger.Error("a verifier panicked", "cause", describe(r), "stack", string(debug.Stack()))
-		}
-	}()
-	if !v.queue(ctx, f, credential) {
+	defer func() { v.survived(recover()) }()
+	if !v.queue(f) {
 		return
 	}
 	defer func() { <-v.slots }()
@@ -175,39 +200,32 @@ func (v *Verifier) fly(ctx context.Context, cancel context.CancelFunc, f *flight
 		return
 	}
 	c.counts.lookups.Add(1)
-	f.birth = c.now().age
-	f.number = c.endings.number.Load()
-	p, err := v.covered.Verify(ctx, credential)
-	if _, ours := errors.AsType[*authority.Error](err); err != nil && !ours && ctx.Err() != nil {
+	v.begin(f)
+	p, err := v.covered.Verify(f.time, credential)
+	if _, ours := errors.AsType[*authority.Error](err); err != nil && !ours && f.time.Err() != nil {
 		err = unavailable(err)
 	}
 	f.principal, f.err = p, err
 }
 
 // queue takes a slot for f. It answers false where there is no lookup to make: nobody
-// waits for it any more, its time is up, or, asked before the wait, the verifier disowns
-// the credential. That is an answer like a lookup's, and is kept like one.
-func (v *Verifier) queue(ctx context.Context, f *flight, credential string) bool {
-	select {
-	case v.slots <- struct{}{}:
-		return true
-	default:
-	}
-	if v.disowner != nil {
-		f.birth = v.cache.now().age
-		if err := v.disowner.Disown(credential); err != nil {
-			f.err = err
-			return false
-		}
-	}
+// waits for it any more, or its time is up.
+func (v *Verifier) queue(f *flight) bool {
 	select {
 	case v.slots <- struct{}{}:
 		return true
 	case <-f.idle:
-	case <-ctx.Done():
+	case <-f.time.Done():
 		f.err = unavailable(errors.New("too many lookups in flight"))
 	}
 	return false
+}
+
+// survived logs what the verifier panicked with, nil if it did not.
+func (v *Verifier) survived(r any) {
+	if r != nil {
+		v.cache.logger.Error("a verifier panicked", "cause", describe(r), "stack", string(debug.Stack()))
+	}
 }
 
 // describe tells what was panicked with, but no text that was made from data: it
@@ -225,4 +243,6 @@ func (v *Verifier) land(f *flight) {
 	v.cache.keep(f)
 	v.cache.flights.retire(f)
 	close(f.done)
+	f.cancel()
+	v.cache.flights.landing.Done()
 }

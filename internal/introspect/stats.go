@@ -11,7 +11,7 @@ type Stats struct {
 	Hits         uint64 // answered "active" from the cache
 	NegativeHits uint64 // answered "not active" from the cache
 	Misses       uint64 // callers who made or joined a lookup
-	Lookups      uint64 // lookups made
+	Lookups      uint64 // lookups made, for misses that could not be answered at once
 	Endings      uint64 // calls of End with a tag
 	Marks        int    // watermarks kept now
 	Flights      int    // lookups in flight now

@@ -13,22 +13,24 @@ import (
 // maxCredential is the longest credential anybody looks at, in bytes.
 const maxCredential = 16 << 10
 
-// Disowner is a verifier that can tell of some credentials that they are none of its own.
-// Lookups queue when there are too many: behind an issuer that says nothing, such a
-// credential would keep those waiting whom a guard asks after it.
-type Disowner interface {
-	// Disown refuses a credential that Verify would refuse without asking anybody: no
-	// network, no store, no wait. Errors: TokenInvalid.
-	Disown(credential string) error
+// Prompt is a verifier that needs to look up nothing for some of its answers, such as that
+// a JWT is signed with a key it knows, or that a token is another issuer's. Such an answer
+// takes no goroutine and no slot: lookups queue when there are too many, and behind an
+// issuer that says nothing a credential that is none of its own would keep those waiting
+// whom a guard asks after it.
+type Prompt interface {
+	// VerifyAtOnce answers as Verify does, if it can without asking anybody: no network, no
+	// store, no wait. Otherwise answered is false. Errors: TokenInvalid.
+	VerifyAtOnce(credential string) (p authority.Principal, answered bool, err error)
 }
 
 // Verifier is a verifier with the cache in front of it.
 type Verifier struct {
-	cache    *Cache
-	covered  authority.Verifier
-	disowner Disowner         // covered, if it is one
-	prefix   [prefixSize]byte // of the digest of the cache's salt and the id
-	slots    chan struct{}    // one for each lookup in flight
+	cache   *Cache
+	covered authority.Verifier
+	prompt  Prompt           // covered, if it is one
+	prefix  [prefixSize]byte // of the digest of the cache's salt and the id
+	slots   chan struct{}    // one for each lookup in flight
 }
 
 var _ authority.Verifier = (*Verifier)(nil)
@@ -40,11 +42,11 @@ const prefixSize = 16
 
 // Verifier puts the cache in front of covered. The id is a digest of the covered
 // verifier's name and whole configuration block: with the same id, verdicts of an
-// earlier Verifier are found again; with another id, none. A Disowner is asked before a
-// lookup has to queue.
+// earlier Verifier are found again; with another id, none. A Prompt is asked first whether
+// there has to be a lookup.
 func (c *Cache) Verifier(id secret.Digest, covered authority.Verifier) *Verifier {
 	v := &Verifier{cache: c, covered: covered, slots: make(chan struct{}, c.maxLookups)}
-	v.disowner, _ = covered.(Disowner)
+	v.prompt, _ = covered.(Prompt)
 	salted := sha256.Sum256(append(c.salt[:], id[:]...))
 	copy(v.prefix[:], salted[:])
 	return v
@@ -95,9 +97,12 @@ func (v *Verifier) miss(ctx context.Context, credential string, d secret.Digest,
 	c.counts.misses.Add(1)
 	arrived := c.flights.latest()
 	for {
-		f, p, err := v.board(ctx, credential, d)
+		f, first, p, err := v.board(ctx, d)
 		if f == nil {
 			return p, err
+		}
+		if first {
+			v.depart(f, credential)
 		}
 		if err := c.flights.wait(ctx, f); err != nil {
 			return authority.Principal{}, err

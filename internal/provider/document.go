@@ -67,9 +67,8 @@ func NewDocument[T any](c *Client, op string, now authority.Clock, life time.Dur
 func (d *Document[T]) Get(ctx context.Context) (*T, error) {
 	d.mu.Lock()
 	now := d.now()
-	fresh := d.value != nil && now.Sub(d.fetched) < d.life
 	resting := d.flight == nil && d.err != nil && now.Sub(d.tried) < pauseAfterFailure
-	if fresh || resting {
+	if d.fresh(now) || resting {
 		defer d.mu.Unlock()
 		return d.usable(now)
 	}
@@ -87,6 +86,22 @@ func (d *Document[T]) Get(ctx context.Context) (*T, error) {
 		return last, nil
 	}
 	return d.join(ctx, now)
+}
+
+// AtHand returns the document if it is not older than its life, else nil. It waits for
+// nobody.
+func (d *Document[T]) AtHand() *T {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.fresh(d.now()) {
+		return nil
+	}
+	return d.value
+}
+
+// fresh says that the document need not be asked for. The caller holds the lock.
+func (d *Document[T]) fresh(now time.Time) bool {
+	return d.value != nil && now.Sub(d.fetched) < d.life
 }
 
 // Newer returns another document than the given one if there is one, or if the issuer

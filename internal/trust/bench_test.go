@@ -45,10 +45,13 @@ func BenchmarkVerifyES256(b *testing.B) {
 		b.Fatal(err)
 	}
 	raw := input + "." + b64(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+	if _, err := tr.Verify(b.Context(), raw); err != nil { // fetches the keys
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tr.Verify(b.Context(), raw); err != nil {
-			b.Fatal(err)
+		if _, answered, err := tr.VerifyAtOnce(raw); !answered || err != nil {
+			b.Fatal(answered, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package trust_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -137,13 +138,32 @@ func (i *issuer) asking() trust.Options {
 	return o
 }
 
-func open(t *testing.T, o trust.Options) *trust.Trust {
+func open(t *testing.T, o trust.Options) agreeing {
 	t.Helper()
 	tr, err := trust.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tr
+	return agreeing{tr, t}
+}
+
+// agreeing is a trust of which each test sees that what it answers at once is what it
+// answers otherwise.
+type agreeing struct {
+	*trust.Trust
+	t *testing.T
+}
+
+func (a agreeing) Verify(ctx context.Context, raw string) (authority.Principal, error) {
+	early, answered, why := a.VerifyAtOnce(raw)
+	p, err := a.Trust.Verify(ctx, raw)
+	if answered && (early != p || fmt.Sprint(why) != fmt.Sprint(err)) {
+		a.t.Errorf("at once: %+v, %v; otherwise: %+v, %v", early, why, p, err)
+	}
+	if !answered && (early != (authority.Principal{}) || why != nil) {
+		a.t.Errorf("no answer, and yet %+v, %v", early, why)
+	}
+	return p, err
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -25,13 +25,45 @@ func (t *Trust) disownJWT(raw string) error {
 	return nil
 }
 
-// verifyJWT judges a token by the issuer's key set.
+// verifyJWT judges a token by the issuer's key set, by a newer one where the key is not in
+// ours.
 func (t *Trust) verifyJWT(ctx context.Context, raw string) (authority.Principal, error) {
-	header, claims, err := t.signed(ctx, raw)
+	var none authority.Principal
+	set, err := t.keys.Get(ctx)
 	if err != nil {
-		return authority.Principal{}, err
+		return none, t.unavailable(opKeys, err)
 	}
-	if !t.typed(header.Type) {
+	p, err := t.verifyBy(set, raw)
+	if !errors.Is(err, token.ErrUnknownKey) {
+		return p, err
+	}
+	newer, failed := t.keys.Newer(ctx, set) // failed: the last fetch
+	if newer == nil {
+		return none, t.unavailable(opKeys, failed)
+	}
+	if newer != set {
+		p, err = t.verifyBy(newer, raw)
+	}
+	switch {
+	case !errors.Is(err, token.ErrUnknownKey):
+		return p, err
+	case failed != nil:
+		// The key may be a new one: a client must not throw its token away.
+		return none, t.unavailable(opKeys, failed)
+	}
+	return none, t.refuse("is signed with a key that its issuer does not publish")
+}
+
+// verifyBy judges a token by a key set. Errors: token.ErrUnknownKey, TokenInvalid.
+func (t *Trust) verifyBy(set *token.KeySet, raw string) (authority.Principal, error) {
+	header, claims, err := set.VerifyClaims(raw)
+	switch {
+	case errors.Is(err, token.ErrUnknownKey):
+		return authority.Principal{}, err
+	case err != nil:
+		// token's errors hold nothing of the token.
+		return authority.Principal{}, t.refuse("is not accepted: " + strings.TrimPrefix(err.Error(), token.ErrForeign.Error()+": "))
+	case !t.typed(header.Type):
 		return authority.Principal{}, t.refuse("has a typ in its header that is not accepted here: an access token's is asked for")
 	}
 	r := &reader{o: claims}
@@ -41,34 +73,6 @@ func (t *Trust) verifyJWT(ctx context.Context, raw string) (authority.Principal,
 		return authority.Principal{}, t.refuse(r.fault)
 	}
 	return p, nil
-}
-
-// signed verifies the signature, with a newer key set where the key is not in ours.
-func (t *Trust) signed(ctx context.Context, raw string) (token.ForeignHeader, provider.Object, error) {
-	var none token.ForeignHeader
-	set, err := t.keys.Get(ctx)
-	if err != nil {
-		return none, nil, t.unavailable(opKeys, err)
-	}
-	header, claims, err := set.VerifyClaims(raw)
-	var failed error // of the last fetch
-	if errors.Is(err, token.ErrUnknownKey) {
-		if set, failed = t.keys.Newer(ctx, set); set == nil {
-			return none, nil, t.unavailable(opKeys, failed)
-		}
-		header, claims, err = set.VerifyClaims(raw)
-	}
-	switch {
-	case err == nil:
-		return header, claims, nil
-	case errors.Is(err, token.ErrUnknownKey) && failed != nil:
-		// The key may be a new one: a client must not throw its token away.
-		return none, nil, t.unavailable(opKeys, failed)
-	case errors.Is(err, token.ErrUnknownKey):
-		return none, nil, t.refuse("is signed with a key that its issuer does not publish")
-	}
-	// token's errors hold nothing of the token.
-	return none, nil, t.refuse("is not accepted: " + strings.TrimPrefix(err.Error(), token.ErrForeign.Error()+": "))
 }
 
 // typed judges `typ` of the header (RFC 8725 §3.11). It is a media type, whose case and

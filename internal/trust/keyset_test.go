@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
+	"github.com/gatehouse-auth/gatehouse/internal/provider"
 	"github.com/gatehouse-auth/gatehouse/internal/trust"
 )
 
@@ -463,4 +464,46 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	if len(i.calls) != 0 {
 		t.Error("New called the issuer")
 	}
+}
+
+// What the keys that are there can say is said at once, and so is what cannot be the
+// issuer's; the rest is left to a lookup.
+func TestWhatNeedsNoLookup(t *testing.T) {
+	i := newIssuer(t)
+	tr, asking := open(t, i.options()).Trust, open(t, i.asking()).Trust
+	good, unknown := i.sign(t, "k1", nil, i.claims(nil)), i.sign(t, "k2", nil, i.claims(nil))
+	other := i.sign(t, "k1", nil, i.claims(map[string]any{"iss": "https://other.example"}))
+	expects := func(story string, tr *trust.Trust, raw string, answered bool, words string) {
+		t.Helper()
+		p, ok, err := tr.VerifyAtOnce(raw)
+		switch {
+		case ok != answered:
+			t.Errorf("%s: answered %t, %v", story, ok, err)
+		case words != "":
+			refused(t, story, err, authority.TokenInvalid, words, raw)
+		case err != nil || answered != (p.Subject == "ada"):
+			t.Errorf("%s: %+v, %v", story, p, err)
+		}
+	}
+	expects("before the keys are known", tr, good, false, "")
+	expects("another's, before the keys are known", tr, other, true, "another issuer")
+	if _, err := tr.Verify(t.Context(), good); err != nil {
+		t.Fatal(err)
+	}
+	calls := i.called("/keys")
+	expects("a good one", tr, good, true, "")
+	expects("of an unknown key", tr, unknown, false, "")
+	expects("forged", tr, good[:len(good)-8]+"AAAAAAAA", true, "not accepted")
+	expects("expired", tr, i.sign(t, "k1", nil, i.claims(map[string]any{"exp": 1})), true, "expired")
+	expects("another's", tr, other, true, "another issuer")
+	expects("another's, of an unknown key", tr, i.sign(t, "k2", nil, i.claims(map[string]any{"iss": "https://other.example"})), true, "another issuer")
+	expects("none at all", tr, "x", true, "not a JWT")
+	if n := i.called("/keys") - calls; n != 0 {
+		t.Errorf("%d calls", n)
+	}
+	i.later(provider.KeysLife)
+	expects("when the keys are old", tr, good, false, "")
+
+	expects("to be introspected", asking, "opaque", false, "")
+	expects("another's, to be introspected", asking, other, true, "another issuer")
 }

@@ -132,19 +132,38 @@ func (o *Options) fault() error {
 	return errors.Join(faults...)
 }
 
-// Disown refuses, as Verify would, a token that by its own words cannot be the issuer's.
-// It calls nobody and waits for nobody. Errors: TokenInvalid.
-func (t *Trust) Disown(credential string) error {
+// disown refuses a token that by its own words cannot be the issuer's.
+func (t *Trust) disown(credential string) error {
 	if t.o.Introspection != nil {
 		return t.disownOther(credential)
 	}
 	return t.disownJWT(credential)
 }
 
+// VerifyAtOnce answers as Verify does, if it can without asking the issuer: by the key set
+// that is there, or because the token cannot be the issuer's. Errors: TokenInvalid.
+func (t *Trust) VerifyAtOnce(credential string) (p authority.Principal, answered bool, err error) {
+	if t.keys != nil {
+		if set := t.keys.AtHand(); set != nil {
+			if p, err = t.verifyBy(set, credential); err == nil {
+				return p, true, nil
+			}
+		}
+	}
+	// A token of another issuer is not one with a bad signature, or of an unknown key.
+	if other := t.disown(credential); other != nil {
+		return authority.Principal{}, true, other
+	}
+	if err == nil || errors.Is(err, token.ErrUnknownKey) {
+		return authority.Principal{}, false, nil
+	}
+	return authority.Principal{}, true, err
+}
+
 // Verify returns the facts of a token that the issuer vouches for. Errors: TokenInvalid,
 // Unavailable.
 func (t *Trust) Verify(ctx context.Context, credential string) (authority.Principal, error) {
-	if err := t.Disown(credential); err != nil {
+	if err := t.disown(credential); err != nil {
 		return authority.Principal{}, err
 	}
 	if t.o.Introspection != nil {
