@@ -95,7 +95,7 @@ func (e *Endpoints) serve(w http.ResponseWriter, r *http.Request) (bool, error) 
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDeadline)) // not every writer has one
 	}
 	if st, _ := requestIn(w, r); st != nil && run.Site(e.index).Serves(r) {
-		r = st.ShowCookies(r)
+		st.Own, r = true, st.ShowCookies(r)
 	}
 	return run.Site(e.index).ServeHTTP(w, r, func() gatehouse.Caller { return callerOf(r) }), nil
 }

@@ -36,15 +36,17 @@ func exchangeIn(w http.ResponseWriter, r *http.Request) *exchange {
 
 // answer keeps what only the gateway may say out of the answers of what stands behind
 // a guard: the names of identity headers, by which a gateway in front of this one
-// would take the app's word for ours, and our own cookies. What an operator's handler
-// in front of the guard says of the caller stays.
+// would take the app's word for ours, and our own cookies, these on the rest of a guarded
+// site as well. What an operator's handler in front of the guard says of the caller stays.
 type answer struct {
 	http.ResponseWriter
-	names  *guard.Names
-	keeps  http.Header // identity headers that stood there before the app was asked; mostly nil
-	cleans bool        // what is asked now stands behind a guard, or beside one
-	wrote  bool
-	mute   bool // the header is all that the client gets
+	st      *guard.Request // whose answer it is
+	names   *guard.Names
+	keeps   http.Header // identity headers that stood there before the app was asked; mostly nil
+	guarded bool        // it comes from a guarded site: no app sets our cookies
+	cleans  bool        // what is asked now stands behind a guard, or beside one
+	wrote   bool
+	mute    bool // the header is all that the client gets
 }
 
 // requestVar is Caddy's variable in which a request's handlers find what they share,
@@ -63,7 +65,7 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) (http.ResponseW
 		return w, st
 	}
 	x := &exchange{answer: answer{ResponseWriter: tunnelled(w, r), names: a.identityNames()}, of: r.URL}
-	x.request.ClientIP, x.request.Met = clientIP, true
+	x.st, x.request.ClientIP, x.request.Met = &x.request, clientIP, true
 	if vars != nil { // otherwise no request of Caddy's: nobody shares it
 		vars[requestVar] = &x.request // not the exchange: whoever prints the variable learns nothing
 	}
@@ -88,22 +90,38 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
-// answerTo looks after the answer of what comes next. Whoever is told that it is his
-// calls ended afterwards; otherwise somebody further out does.
-func (a *App) answerTo(w http.ResponseWriter) (to http.ResponseWriter, own *answer) {
+// answerIn returns the answer that looks after what is written to w, and the writer to
+// hand on.
+func (a *App) answerIn(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, of *answer) {
 	switch known := w.(type) {
 	case *exchange:
-		to, own = w, &known.answer
+		return w, &known.answer
 	case *answer:
-		to, own = w, known
-	default:
-		own = &answer{ResponseWriter: w, names: a.identityNames()}
-		to = own
+		return w, known
 	}
+	of = &answer{ResponseWriter: w, st: st, names: a.identityNames()}
+	return of, of
+}
+
+// answerTo looks after the answer of what comes next behind a guard. Whoever is told that
+// it is his calls ended afterwards; otherwise somebody further out does.
+func (a *App) answerTo(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, own *answer) {
+	to, own = a.answerIn(w, st)
 	if own.cleans {
 		return to, nil
 	}
 	own.look()
+	return to, own
+}
+
+// answerOf looks after the answers of a guarded site. Whoever is told that it is his calls
+// left afterwards.
+func (a *App) answerOf(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, own *answer) {
+	to, own = a.answerIn(w, st)
+	if own.guarded {
+		return to, nil
+	}
+	own.guarded = true
 	return to, own
 }
 
@@ -156,6 +174,14 @@ func onlyServers(h http.Header) bool {
 // were not announced stand among the header's fields with a prefix.
 func (a *answer) clean() {
 	h := a.Header()
+	switch {
+	case a.st.Own:
+		return
+	case !a.cleans:
+		guard.StripSetCookies(h)
+		delete(h, http.TrailerPrefix+"Set-Cookie")
+		return
+	}
 	for name := range h {
 		field, trailer := strings.CutPrefix(name, http.TrailerPrefix)
 		switch {
@@ -175,7 +201,7 @@ func (a *answer) clean() {
 
 // WriteHeader writes the header, cleaned; an informational one may come before it.
 func (a *answer) WriteHeader(status int) {
-	if a.wrote || !a.cleans {
+	if a.wrote || !a.cleans && !a.guarded {
 		a.wrote = a.wrote || final(status)
 		a.ResponseWriter.WriteHeader(status)
 		return
@@ -190,7 +216,7 @@ func (a *answer) WriteHeader(status int) {
 	}
 	n := len(h)
 	a.ResponseWriter.WriteHeader(status)
-	if len(h) != n {
+	if a.cleans && len(h) != n {
 		a.keep(h) // an operator's handler in front of the guard has had its say just now
 	}
 }
@@ -233,6 +259,14 @@ func (a *answer) ended() {
 	if a != nil {
 		a.clean()
 		a.cleans = false
+	}
+}
+
+// left is ended for all that a guarded site answers.
+func (a *answer) left() {
+	if a != nil {
+		a.clean()
+		a.guarded = false
 	}
 }
 

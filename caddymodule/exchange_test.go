@@ -47,7 +47,7 @@ func TestAnswersHeldBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &holding{header: http.Header{}, ops: c.ops}
 			maps.Copy(w.header, c.before)
-			to, own := new(App).answerTo(w)
+			to, own := new(App).answerTo(w, new(guard.Request))
 			maps.Copy(to.Header(), http.Header{"Set-Cookie": {"app=1", "gatehouse-login-x=s"}, "Remote-Groups": {"admin"}})
 			if !c.silent {
 				to.WriteHeader(http.StatusOK)
@@ -60,6 +60,50 @@ func TestAnswersHeldBack(t *testing.T) {
 			}
 			if user := w.header.Get("Remote-User"); user != "" && user != "operator" {
 				t.Errorf("the caller is told to be %q", user)
+			}
+		})
+	}
+}
+
+// On the rest of a guarded site an app says what it likes but for our cookies, at whichever
+// time it says so; before and after a guard looks, and when the gateway itself answers.
+func TestAnswersBesideTheGuard(t *testing.T) {
+	said := http.Header{"Set-Cookie": {"app=1", "gatehouse-login-x=s"}, "Remote-User": {"admin"}, "Trailer:Set-Cookie": {"gatehouse-y=s"}}
+	for name, c := range map[string]struct {
+		silent, late, guard, own bool
+		want                     []string // cookies
+	}{
+		"an app":               {want: []string{"app=1"}},
+		"a silent app":         {silent: true, want: []string{"app=1"}},
+		"a late one":           {silent: true, late: true, want: []string{"app=1"}},
+		"after a guard":        {guard: true, silent: true, want: []string{"app=1"}},
+		"the gateway":          {own: true, want: said["Set-Cookie"]},
+		"the gateway, quietly": {own: true, silent: true, want: said["Set-Cookie"]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, app, st := &holding{header: http.Header{}}, new(App), &guard.Request{Own: c.own}
+			to, own := app.answerOf(w, st)
+			if _, again := app.answerOf(to, st); again != nil {
+				t.Fatal("it is looked after twice")
+			}
+			if c.guard {
+				_, behind := app.answerTo(to, st)
+				behind.ended()
+			}
+			if c.late {
+				to.WriteHeader(http.StatusEarlyHints)
+			}
+			maps.Copy(to.Header(), http.Header{"Set-Cookie": slices.Clone(said["Set-Cookie"]), "Remote-User": said["Remote-User"]})
+			if !c.silent {
+				to.WriteHeader(http.StatusOK)
+				if !slices.Equal(w.header["Set-Cookie"], c.want) {
+					t.Errorf("written with %v", w.header)
+				}
+			}
+			w.header["Trailer:Set-Cookie"] = said["Trailer:Set-Cookie"]
+			own.left()
+			if !slices.Equal(w.header["Set-Cookie"], c.want) || w.header.Get("Remote-User") != "admin" || (w.header["Trailer:Set-Cookie"] != nil) != c.own {
+				t.Errorf("the caller gets %v", w.header)
 			}
 		})
 	}

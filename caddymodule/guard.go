@@ -52,7 +52,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return refused(w, refusal)
 	}
 	showUser(r, st)
-	w, own := g.app.answerTo(w)
+	w, own := g.app.answerTo(w, st)
 	if st.Unjudged() {
 		headerOnly(w)
 	}

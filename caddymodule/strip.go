@@ -61,10 +61,12 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		}
 	}
 	if s.first {
-		return next.ServeHTTP(handed, r)
+		handed, own := s.app.answerOf(handed, st)
+		err := next.ServeHTTP(handed, r)
+		own.left()
+		return err
 	}
-	// Beside the guard, after the endpoints: they set our own cookies.
-	handed, own := s.app.answerTo(handed)
+	handed, own := s.app.answerTo(handed, st)
 	err := next.ServeHTTP(handed, r)
 	own.ended()
 	return err

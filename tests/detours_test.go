@@ -225,8 +225,8 @@ func TestPreflightsGetNoTrailers(t *testing.T) {
 	}
 }
 
-// Attack 13, in every block of a site with a guard: our cookies reach no app of it, and
-// our own endpoints on the same site all the same.
+// Attacks 13 and 16, in every block of a site with a guard: our cookies reach no app of it
+// and no app sets one, and our own endpoints on the same site do and get them all the same.
 func TestOwnCookiesInEveryBlock(t *testing.T) {
 	s := newServer(t)
 	s.withUpstreams()
@@ -277,6 +277,9 @@ func TestOwnCookiesInEveryBlock(t *testing.T) {
 		a := send(t, "GET", s.auth(path), "", "Cookie", "app=1; gatehouse-login-x=s")
 		if a.status != 200 || !strings.Contains(a.body, `"app=1"`) || strings.Contains(a.body, "gatehouse-login") {
 			t.Errorf("%s: %d, the app sees %s", path, a.status, a.body)
+		}
+		if !slices.Equal(a.header["Set-Cookie"], []string{"app=1", "=app=2"}) || a.header.Get("Remote-User") != "of the app" {
+			t.Errorf("%s: the app answers %v", path, a.header)
 		}
 	}
 }

@@ -20,6 +20,8 @@ type Request struct {
 	Shown bool
 	// Met is another one: a handler has met the request.
 	Met bool
+	// Own is another one: the gateway itself answers.
+	Own bool
 
 	stripped   bool
 	arrived    bool // the target was judged as it came
