@@ -92,13 +92,15 @@ func (c *chunk) read(at uint64, key *Key, now time.Duration) (string, bool) {
 	return string(block[:length]), true
 }
 
-// sameKey compares in constant time: all words are folded before the one branch.
+// sameKey compares in constant time: all words are folded before the one branch, each by
+// itself, since ^ and | bind alike.
 func sameKey(head []atomic.Uint64, key *Key) bool {
 	head = head[:headWords]
-	return head[atKey].Load()^binary.LittleEndian.Uint64(key[0:])|
-		head[atKey+1].Load()^binary.LittleEndian.Uint64(key[8:])|
-		head[atKey+2].Load()^binary.LittleEndian.Uint64(key[16:])|
-		head[atKey+3].Load()^binary.LittleEndian.Uint64(key[24:]) == 0
+	differ := head[atKey].Load() ^ binary.LittleEndian.Uint64(key[0:])
+	differ |= head[atKey+1].Load() ^ binary.LittleEndian.Uint64(key[8:])
+	differ |= head[atKey+2].Load() ^ binary.LittleEndian.Uint64(key[16:])
+	differ |= head[atKey+3].Load() ^ binary.LittleEndian.Uint64(key[24:])
+	return differ == 0
 }
 
 // has tells whether the block at a place is the key's.

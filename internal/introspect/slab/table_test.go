@@ -88,6 +88,13 @@ func TestKeysThatMeet(t *testing.T) {
 			t.Fatalf("block %d: %q, %v", n, block, ok)
 		}
 	}
+	for bit := range 8 * len(Key{}) {
+		other := *alike(0)
+		other[bit/8] ^= 1 << (bit % 8)
+		if _, ok := tb.Get(&other, 0); ok {
+			t.Fatalf("a key that differs in bit %d found the block", bit)
+		}
+	}
 }
 
 func count(tb *Table, from, to int) (n int) {
