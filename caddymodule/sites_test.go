@@ -223,7 +223,7 @@ func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Method, r.Host = method, host
 		r.Header["Remote-User"], r.Header["remote_user"] = []string{"root"}, []string{"root"}
-		r.Header["Cookie"] = []string{"gatehouse-login-x=1"}
+		r.Header["X-Forwarded-User"], r.Header["Cookie"] = []string{host}, []string{"gatehouse-login-x=1"}
 		if method == http.MethodConnect {
 			r.ProtoMajor, r.Header[":protocol"] = 2, []string{"websocket"}
 		}
@@ -245,6 +245,7 @@ func TestGuardsMatchersSeeWhatTheAppSees(t *testing.T) {
 		"by path and header": {"path": list{"/p0/*"}, "not": list{object{"header": object{"remote_user": list{"*"}}}}},
 		"by cookie":          {"not": list{object{"header_regexp": object{"Cookie": object{"pattern": "gatehouse-"}}}}},
 		"by expression":      {"expression": "{http.request.header.Remote-User} == ''"},
+		"by name":            {"not": list{object{"host": list{"{http.request.header.X-Forwarded-User}"}}}},
 		"by placeholder":     {"path": list{"/p0/x{http.request.header.Remote-User}"}},
 	} {
 		routes := list{object{"match": list{match}, "handle": list{rule}}, behind}
@@ -262,6 +263,29 @@ func TestGuardsMatchersSeeWhatTheAppSees(t *testing.T) {
 			if saw := visit(t, server, "a.test", "/p0/x"); saw.count > 0 {
 				t.Errorf("%s, %s: the app was asked", story, place)
 			}
+		}
+	}
+}
+
+// A site without a guard that hands its requests on to a guarded one's is no site of its own.
+func TestSiteThatPassesRequestsOn(t *testing.T) {
+	host := func(name string, terminal bool, handlers ...any) object {
+		return object{"match": list{object{"host": list{name}}}, "handle": handlers, "terminal": terminal}
+	}
+	store, probes := filepath.Join(t.TempDir(), "gatehouse.db"), object{"handler": "test_probe"}
+	for terminal, forged := range map[bool]int{true: 1, false: 0} {
+		server, err := provisioned(t, store, list{
+			host("a.test", terminal, probes), host("*.test", true, object{"handler": "gatehouse_guard", "optional": true}, probes),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		saw := new(seen)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host, r.Header["Remote-User"] = "a.test", []string{"root"}
+		server.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+		if len(saw.forged) != forged || saw.count == 0 {
+			t.Errorf("terminal: %v: of %d probes, %d saw forged identity", terminal, saw.count, len(saw.forged))
 		}
 	}
 }

@@ -14,9 +14,16 @@ import (
 func (s *server) forged(url, token string) {
 	s.t.Helper()
 	a := send(s.t, "GET", url, "", "Authorization", "Bearer "+token, "Remote-User", "admin", "remote_groups", "wheel", "Remote.Email", "a@b")
-	if a.status != 200 || strings.Contains(a.body, "admin") || strings.Contains(a.body, "wheel") {
+	if a.status != 200 || !strings.HasPrefix(a.body, "user=") || strings.Contains(a.body, "admin") || strings.Contains(a.body, "wheel") {
 		s.t.Errorf("%s: %d %s", url, a.status, a.body)
 	}
+}
+
+// anyHost is the main job with an app that answers whichever host it is asked for: the proxy
+// hands on the one that came.
+func (s *server) anyHost() string {
+	_, s.vars["BEHIND"], _ = net.SplitHostPort(s.vars["UP"])
+	return strings.Replace(mainJob, "http://$UP {", "http://:$BEHIND {", 1)
 }
 
 // Attack 7: a guard inside a block protects the other blocks of its site from forged
@@ -26,25 +33,26 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 	const proxied = " {\n\t\treverse_proxy $UP\n\t}\n\t"
 	guarded := "handle /api/* {\n\t\tguard\n\t\treverse_proxy $UP\n\t}\n\t"
 	for name, blocks := range map[string]string{
-		"between":                   "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
-		"before":                    guarded + "route /r/*" + proxied + "reverse_proxy $UP",
-		"named route":               "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
-		"named route beside others": "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
-		"reordered":                 "guard /api/*\n\treverse_proxy $UP",
+		"between":                    "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
+		"before":                     guarded + "route /r/*" + proxied + "reverse_proxy $UP",
+		"named route":                "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
+		"named route beside another": "handle /api/* {\n\t\tinvoke protected\n\t}\n\tinvoke open",
+		"named route beside others":  "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
+		"reordered":                  "@open not path /api/*\n\treverse_proxy @open $UP\n\tguard /api/*\n\thandle" + proxied,
 	} {
 		for kind, site := range map[string]string{"with a host": "http://localhost:$PORT", "without a host": "http://:$PORT"} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				s := newServer(t)
 				_, s.vars["PORT"], _ = net.SplitHostPort(s.vars["APP"])
-				before, rest, _ := strings.Cut(mainJob, "http://$APP {")
-				_, upstream, _ := strings.Cut(rest, "http://$UP {")
+				before, rest, _ := strings.Cut(s.anyHost(), "http://$APP {")
+				_, upstream, _ := strings.Cut(rest, "http://:$BEHIND {")
 				if strings.HasPrefix(name, "named route") {
-					before += "&(protected) {\n\tguard\n\treverse_proxy $UP\n}\n"
+					before += "&(protected) {\n\tguard\n\treverse_proxy $UP\n}\n&(open) {\n\treverse_proxy $UP\n}\n"
 				}
 				if name == "reordered" {
 					before = strings.Replace(before, "{\n", "{\n\torder reverse_proxy before guard\n", 1)
 				}
-				s.start(before + site + " {\n\tbind 127.0.0.1\n\t" + blocks + "\n}\nhttp://$UP {" + upstream)
+				s.start(before + site + " {\n\tbind 127.0.0.1\n\t" + blocks + "\n}\nhttp://:$BEHIND {" + upstream)
 				token := s.token(appCredentials)
 				for _, path := range []string{"/a/x", "/b/x", "/r/x", "/", "/api/x"} {
 					s.forged("http://localhost:"+s.vars["PORT"]+path, token)
@@ -56,7 +64,8 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 
 // The same for JSON, where routes stand as their author wrote them.
 func TestForgedIdentityInJSON(t *testing.T) {
-	s := newServer(t).start(mainJob)
+	s := newServer(t)
+	s.start(s.anyHost())
 	out, err := s.command(t.Context(), "adapt", "--config", s.dir+"/Caddyfile").Output()
 	if err != nil {
 		t.Fatal(err)
