@@ -26,12 +26,16 @@ func (Guard) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.gatehouse_guard", New: func() caddy.Module { return new(Guard) }}
 }
 
-// Provision checks the rule against the app and registers it there.
+// Provision checks the rule against the app and registers it there. It refuses a guard that
+// no request gets to.
 func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.app, err = appOf(ctx); err != nil {
 		return err
 	}
 	if g.index, err = g.app.addGuard(g.Guard); err != nil {
+		return err
+	}
+	if err := reached(ctx); err != nil {
 		return err
 	}
 	g.at = siteAtWork(ctx, g.app)

@@ -48,6 +48,8 @@ func TestStartsThatFailSayWhy(t *testing.T) {
 		{name: "hash of an unset variable", replace: "secret app-secret-0123456789", with: "secret_hash sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", want: []string{"Caddyfile:", "digest of nothing"}},
 		{name: "claim that nobody has", replace: "scopes read\n	}", with: "identity {\n			X-User colour\n		}\n	}", want: []string{"colour"}},
 		{name: "guard in a named route that cannot protect the site", replace: "http://$APP {\n	bind 127.0.0.1\n	guard {\n		scopes read\n	}\n", with: "&(protected) {\n	guard\n}\nhttp://:$PORT {\n	bind 127.0.0.1\n	handle /api/* {\n		invoke protected\n	}\n", want: []string{"a guard in a named route cannot keep forged identity headers"}},
+		{name: "order that puts the guard last", replace: "persist_config off\n", with: "persist_config off\n	order guard last\n", want: []string{"no request gets to this guard: reverse_proxy ", "Leave out `order guard`"}},
+		{name: "guard written last in a route", replace: "guard {\n		scopes read\n	}\n	reverse_proxy $UP\n", with: "route {\n		reverse_proxy $UP\n		guard\n	}\n", want: []string{"no request gets to this guard: reverse_proxy "}},
 		{name: "guard of an unknown realm", replace: "scopes read\n	}", with: "accept dmeo\n	}", want: []string{"Caddyfile:", "dmeo", "demo"}},
 		{name: "misspelt word", replace: "scopes read\n	}", with: "scope read\n	}", want: []string{"Caddyfile:", "scope", "did you mean", "scopes"}},
 		{name: "port taken", before: func(t *testing.T, s *server) {

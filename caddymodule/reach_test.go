@@ -1,0 +1,65 @@
+package caddymodule
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A guard behind what answers every request would protect nothing: such a configuration is
+// refused, wherever in it the two stand, and one that only looks like it is not.
+func TestGuardsThatNoRequestGetsTo(t *testing.T) {
+	guarded := object{"handler": "gatehouse_guard"}
+	proxy := object{"handler": "reverse_proxy", "upstreams": list{object{"dial": "127.0.0.1:1"}}}
+	forward := object{
+		"handler": "reverse_proxy", "upstreams": list{object{"dial": "127.0.0.1:1"}},
+		"handle_response": list{object{"match": object{"status_code": list{2}}, "routes": list{}}},
+	}
+	files, passing := object{"handler": "file_server"}, object{"handler": "file_server", "pass_thru": true}
+	text, hints := object{"handler": "static_response", "body": "x"}, object{"handler": "static_response", "status_code": 103}
+	path := list{object{"path": list{"/x"}}}
+	route := func(handlers ...any) object { return object{"handle": handlers} }
+	matched := func(handlers ...any) object { return object{"match": path, "handle": handlers} }
+	grouped := func(match any, handlers ...any) object {
+		r := object{"group": "g", "handle": handlers}
+		if match != nil {
+			r["match"] = match
+		}
+		return r
+	}
+	block := func(routes ...any) object { return object{"handler": "subroute", "routes": routes} }
+	for name, c := range map[string]struct {
+		routes list
+		by     string // what answers; empty: the guard is reached
+	}{
+		"a proxy before it":            {list{route(proxy), route(guarded)}, "reverse_proxy"},
+		"in the same route":            {list{route(proxy, guarded)}, "reverse_proxy"},
+		"with a matcher":               {list{route(text), matched(guarded)}, "respond"},
+		"files":                        {list{route(files), route(guarded)}, "file_server"},
+		"in a site with a host":        {list{object{"match": list{object{"host": list{"a.test"}}}, "handle": list{block(route(proxy), route(guarded))}}}, "reverse_proxy"},
+		"in a block behind it":         {list{route(proxy), route(block(route(guarded)))}, "reverse_proxy"},
+		"in a block of the same route": {list{route(text, block(route(guarded)))}, "respond"},
+		"behind a block that answers":  {list{route(block(matched(text), route(proxy))), route(guarded)}, "reverse_proxy"},
+		"behind blocks of which one answers": {
+			list{grouped(path, text), grouped(nil, proxy), route(guarded)}, "reverse_proxy",
+		},
+		"a second one":                  {list{route(guarded), route(proxy), route(guarded)}, "reverse_proxy"},
+		"before it":                     {list{route(guarded), route(proxy)}, ""},
+		"before it in the same route":   {list{route(guarded, proxy)}, ""},
+		"what answers some":             {list{matched(proxy), route(guarded)}, ""},
+		"what asks and goes on":         {list{route(forward), route(guarded)}, ""},
+		"files or else":                 {list{route(passing), route(guarded)}, ""},
+		"early hints":                   {list{route(hints), route(guarded)}, ""},
+		"blocks of which one goes on":   {list{grouped(path, passing), grouped(nil, proxy), route(guarded)}, ""},
+		"in another block":              {list{grouped(path, block(route(proxy))), grouped(nil, block(route(guarded)))}, ""},
+		"another handler of the module": {list{route(object{"handler": "gatehouse"}), route(guarded)}, ""},
+	} {
+		_, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), c.routes)
+		switch {
+		case c.by == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.by != "" && (err == nil || !strings.Contains(err.Error(), "no request gets to this guard: "+c.by+" ")):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
