@@ -119,16 +119,26 @@ func (ck *checker) ascii(path, what, s string, maxLen int) bool {
 
 // scope checks the syntax of RFC 6749 §3.3: printable ASCII but space, " and \.
 func (ck *checker) scope(path, s string) {
-	if ck.ascii(path, "scope", s, maxName) && strings.ContainsAny(s, `"\`) {
+	if ck.ascii(path, "scope", s, maxName) && ck.apart(path, "scope", s) && strings.ContainsAny(s, `"\`) {
 		ck.fault(path, `scope %q may not hold " or \`, s)
 	}
 }
 
-func (ck *checker) role(path, s string) { ck.text(path, "role", s, maxName) }
+func (ck *checker) role(path, s string) {
+	if ck.text(path, "role", s, maxName) {
+		ck.apart(path, "role", s)
+	}
+}
+
+func (ck *checker) audience(path, s string) {
+	if ck.ascii(path, "audience", s, maxURL) {
+		ck.apart(path, "audience", s)
+	}
+}
 
 // resource checks for an absolute URI without fragment (RFC 8707 §2).
 func (ck *checker) resource(path, what, s string) {
-	if !ck.ascii(path, what, s, maxURL) {
+	if !ck.ascii(path, what, s, maxURL) || !ck.apart(path, what, s) {
 		return
 	}
 	u, err := url.Parse(s)
@@ -163,6 +173,16 @@ func enumerate(words []string, last string) string {
 func (ck *checker) between(path, what string, d, most Duration) bool {
 	if d < second || d > most {
 		ck.fault(path, "%s must be between %s and %s, not %s", what, second, most, d)
+		return false
+	}
+	return true
+}
+
+// apart reports a comma at an end of a value that stands in a list: who writes `admin, editor`
+// means two, and would not see the comma in the text of a refusal.
+func (ck *checker) apart(path, what, s string) bool {
+	if strings.HasPrefix(s, ",") || strings.HasSuffix(s, ",") {
+		ck.fault(path, "%s %q begins or ends with a comma: the values of a list stand apart by spaces alone", what, s)
 		return false
 	}
 	return true

@@ -64,9 +64,11 @@ func (g *Guard) Validate(c *Config) Faults {
 	full.SetDefaults(c)
 	ck.accepted(g.Accept, c)
 	ck.list("audience", "audience", g.Audience, maxList, func(at, s string) {
-		if ck.ascii(at, "audience", s, maxURL) && s == anyAudience {
+		if s == anyAudience {
 			ck.fault(at, "audience any is for trusts: a guard that names no audience takes what is for its realms and trusts")
+			return
 		}
+		ck.audience(at, s)
 	})
 	ck.list("scopes", "scope", g.Scopes, maxList, ck.scope)
 	ck.list("roles", "role", g.Roles, maxList, ck.role)
@@ -84,7 +86,7 @@ func (ck *checker) realmRefs(path string, names []string, c *Config) {
 		known[i] = r.Name
 	}
 	ck.list(path, "realm", names, maxRealms, func(at, name string) {
-		if slices.Contains(known, name) {
+		if !ck.text(at, "realm", name, maxName) || slices.Contains(known, name) {
 			return
 		}
 		if slices.ContainsFunc(c.Trusts, func(t Trust) bool { return t.Name == name }) {

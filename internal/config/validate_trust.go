@@ -57,7 +57,7 @@ func (ck *checker) trustAudience(at string, t *Trust) {
 	case len(t.Audience) > 1 && slices.Contains(t.Audience, anyAudience):
 		ck.fault(index(at, slices.Index(t.Audience, anyAudience)), "audience is any, or a list without it")
 	default:
-		ck.list(at, "audience", t.Audience, maxList, func(at, s string) { ck.ascii(at, "audience", s, maxURL) })
+		ck.list(at, "audience", t.Audience, maxList, ck.audience)
 	}
 }
 
@@ -130,6 +130,7 @@ func (ck *checker) accepted(names []string, c *Config) {
 	ck.list("accept", "accept", names, maxRealms, func(at, name string) {
 		t := trusts[name]
 		switch {
+		case !ck.text(at, "accept", name, maxName):
 		case !slices.Contains(known, name):
 			ck.fault(at, "there is no realm or trust %q%s", name, suggestion(name, known...))
 		case t == nil || t.Verify.Method != verifyIntrospection:

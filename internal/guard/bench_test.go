@@ -107,7 +107,7 @@ func TestAllocations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := mustGuard(t, config.Guard{Scopes: []string{"read"}, Roles: []string{"dev"}, Identity: tt.identity},
 				mainRealm(&freeVerifier{ada()}))
-			n := NewNames(g.Headers()...)
+			n := NewNames(headersOf(g)...)
 			r, plain, authorization := get(), ordinary(), []string{"Bearer " + token}
 			r.Header = make(http.Header, 32)
 			got := testing.AllocsPerRun(100, func() {

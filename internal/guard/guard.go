@@ -64,7 +64,7 @@ type Guard struct {
 	lenient   bool
 	strip     bool   // of `credential`
 	challenge string // without an error code
-	metadata  string // what stands at the end of a challenge; empty: there is none to name
+	metadata  string // the part of every challenge that names the resource's metadata; empty: there is none
 	now       authority.Clock
 }
 
@@ -170,15 +170,6 @@ func New(cfg config.Guard, accepted []Accepted, now authority.Clock) (*Guard, er
 		metadata:  metadataOf(cfg.Audience, accepted),
 		now:       now,
 	}, nil
-}
-
-// Headers returns the canonical names of the identity headers this guard sets.
-func (g *Guard) Headers() []string {
-	names := make([]string, len(g.fields))
-	for i, f := range g.fields {
-		names[i] = f.name
-	}
-	return names
 }
 
 // Check judges a stripped request. It returns nil if the request passes, its

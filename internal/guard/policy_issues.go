@@ -45,6 +45,12 @@ func policyIssues(text string, issues *cel.Issues, env *cel.Env) error {
 			function, types, _ := strings.Cut(rest, "' applied to '")
 			message = typesIssue(function, strings.TrimSuffix(types, "'"))
 		}
+		switch message {
+		case "invalid timestamp argument":
+			message += `: a time is written timestamp("2026-01-02T15:04:05Z")`
+		case "invalid duration argument":
+			message += `: a length of time is written duration("1h30m"), in h, m and s`
+		}
 		if message != "" {
 			all = append(all, at+message)
 		}
@@ -119,6 +125,10 @@ func typesIssue(function, types string) string {
 	}
 	lists := strings.Count(types, "list(")
 	switch {
+	case strings.Contains(types, "net.") && (name == "==" || name == "!="):
+		text += `: an address is written ip("10.0.0.1"), and a network cidr("10.0.0.0/8")`
+	case strings.Contains(types, "net."):
+		text += `: whether a network holds an address is asked with cidr("10.0.0.0/8").containsIP(request.remote_ip)`
 	case name == "in":
 		text += `: it looks into a list; whether a text holds another is asked with text.contains("part")`
 	case lists == 1 && (name == "==" || name == "!=" || name == "contains"):

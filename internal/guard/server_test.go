@@ -63,7 +63,7 @@ func gateway(t *testing.T, g *Guard, h2, copied bool) (*httptest.Server, <-chan 
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := NewNames(g.Headers()...)
+	names := NewNames(headersOf(g)...)
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		st := new(Request)
 		names.Strip(r, st)

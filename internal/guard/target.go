@@ -10,17 +10,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 )
 
-// Ambiguous reports why an upstream could read the target of a request as another
-// path or host than a rule does, "" if all read the same. The words name what to
+// Ambiguous reports why an upstream could read the target of the request as another path
+// or host than a rule does, "" if all read the same: as it stands, and as it came when it
+// was stripped, before any rewrite that could have made it plain. The words name what to
 // mend and hold nothing of the request.
-//
-// It judges both the target as it stands (Request.RequestURI, RFC 9112 §3.2) and
-// Request.URL, which a rewrite may have changed since; and the host, in whichever of
-// its places it came.
-func Ambiguous(r *http.Request) string { return ambiguous(r) }
-
-// Ambiguous is Ambiguous of the request, and of its target as it came: when it was
-// stripped, before any rewrite that could have made the target plain.
 func (st *Request) Ambiguous(r *http.Request) string {
 	switch {
 	case st.came != "":
@@ -49,10 +42,6 @@ func (st *Request) Arrive(r *http.Request, method, target string, u *url.URL) {
 	}
 }
 
-// Came is why the target was ambiguous as it came, "" if it was plain or the request
-// was not stripped.
-func (st *Request) Came() string { return st.came }
-
 // Judge says that ambiguous targets are refused on the whole site.
 func (st *Request) Judge() { st.everywhere = true }
 
@@ -70,6 +59,9 @@ func RefuseTarget(why string) *Refusal {
 	return newRefusal(http.StatusBadRequest, ReasonTarget, &authority.Error{Kind: authority.Invalid, Public: why})
 }
 
+// ambiguous judges both the target as it stands (Request.RequestURI, RFC 9112 §3.2) and
+// Request.URL, which a rewrite may have changed since; and the host, in whichever of its
+// places it came.
 func ambiguous(r *http.Request) (why string) {
 	if why := ambiguousHost(r); why != "" {
 		return why

@@ -63,7 +63,7 @@ func TestTargets(t *testing.T) {
 		r := arrived("GET", target, "app.example")
 		if r == nil {
 			t.Errorf("the server itself refuses %q", target)
-		} else if why := Ambiguous(r); why != "" {
+		} else if why := ambiguous(r); why != "" {
 			t.Errorf("%q: %s", target, why)
 		}
 	}
@@ -77,12 +77,12 @@ func TestTargets(t *testing.T) {
 		case r == nil:
 			t.Errorf("the server itself refuses %q", target)
 		default:
-			if why := Ambiguous(r); !strings.HasPrefix(why, want) {
+			if why := ambiguous(r); !strings.HasPrefix(why, want) {
 				t.Errorf("%q: %q, want %q", target, why, want)
 			}
 		}
 	}
-	if why := Ambiguous(arrived("OPTIONS", "*", "app.example")); why != "" {
+	if why := ambiguous(arrived("OPTIONS", "*", "app.example")); why != "" {
 		t.Errorf("OPTIONS *: %s", why)
 	}
 	if why := ambiguousPath("/%zz", true); why != whyPercent {
@@ -93,12 +93,12 @@ func TestTargets(t *testing.T) {
 // The two servers of Go that speak HTTP/2 and HTTP/3 fill a request in otherwise.
 func TestTargetOfCONNECT(t *testing.T) {
 	tunnel := &http.Request{Method: "CONNECT", RequestURI: "internal:22", URL: &url.URL{Host: "internal:22"}, Host: "internal:22", ProtoMajor: 2}
-	if Ambiguous(tunnel) == "" {
+	if ambiguous(tunnel) == "" {
 		t.Error("the authority form passes")
 	}
 	socket := arrived("CONNECT", "/chat", "app.example")
 	socket.ProtoMajor = 2
-	if why := Ambiguous(socket); why != "" {
+	if why := ambiguous(socket); why != "" {
 		t.Errorf("a WebSocket: %s", why)
 	}
 }
@@ -126,13 +126,13 @@ func TestTargetAfterRewrite(t *testing.T) {
 	} {
 		r := arrived("GET", c.uri, "app.example")
 		r.URL.Path, r.URL.RawPath = c.path, c.raw
-		if why := Ambiguous(r); (why != "") != c.ambiguous {
+		if why := ambiguous(r); (why != "") != c.ambiguous {
 			t.Errorf("%s: %q", name, why)
 		}
 	}
 	r := arrived("GET", "/x", "app.example")
 	r.URL.RawQuery = "a#b"
-	if Ambiguous(r) != whyFragment {
+	if ambiguous(r) != whyFragment {
 		t.Error("a query with a fragment passes")
 	}
 }
@@ -143,14 +143,14 @@ func TestTargetIsRememberedAsItCame(t *testing.T) {
 	r, st := arrived("GET", "/public/%2e%2e/admin", "app.example"), new(Request)
 	NewNames().Strip(r, st)
 	r.URL, r.RequestURI = &url.URL{Path: "/public"}, "/public"
-	if Ambiguous(r) != "" || st.Came() != whyDot || st.Ambiguous(r) != whyDot {
-		t.Errorf("%q, came %q", st.Ambiguous(r), st.Came())
+	if ambiguous(r) != "" || st.came != whyDot || st.Ambiguous(r) != whyDot {
+		t.Errorf("%q, came %q", st.Ambiguous(r), st.came)
 	}
 	r, st = arrived("GET", "/x", "app.example"), new(Request)
 	NewNames().Strip(r, st)
 	r.URL.Path = "/a//b"
-	if st.Came() != "" || st.Ambiguous(r) != whyEmpty {
-		t.Errorf("%q, came %q", st.Ambiguous(r), st.Came())
+	if st.came != "" || st.Ambiguous(r) != whyEmpty {
+		t.Errorf("%q, came %q", st.Ambiguous(r), st.came)
 	}
 	for _, c := range []struct{ path, raw string }{{"/x?y", ""}, {"/x/../y", ""}, {"/", "/%2e"}, {"", "/%2f"}} {
 		r, st = arrived("GET", "/x?y", "app.example"), new(Request)
@@ -169,7 +169,7 @@ func TestTargetIsRememberedAsItCame(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	for _, host := range []string{"app.example", "APP.example:8443", "localhost", "127.0.0.1:80", "[::1]", "[::1]:443", "[::ffff:192.0.2.1]", "a_b.example", "xn--bcher-kva.example", "a"} {
-		if why := Ambiguous(arrived("GET", "/", host)); why != "" {
+		if why := ambiguous(arrived("GET", "/", host)); why != "" {
 			t.Errorf("%q: %s", host, why)
 		}
 	}
@@ -178,7 +178,7 @@ func TestHosts(t *testing.T) {
 		"app.example:8080808", "app.example,evil", "app.example evil", "app.example/x", "app.example#", "app%2eexample", "b\u00fccher.example", "[::1", "::1", "[]", "[::1]x", "[fe80::1%25eth0]",
 		"app.example\\", "app.example?x", "*", "{env.X}", "app.example\t",
 	} {
-		if Ambiguous(arrived("GET", "/", host)) == "" {
+		if ambiguous(arrived("GET", "/", host)) == "" {
 			t.Errorf("%q passes", host)
 		}
 	}
@@ -189,7 +189,7 @@ func TestHosts(t *testing.T) {
 		why   string
 	}{{[]string{"app.example"}, ""}, {[]string{"APP.example"}, ""}, {[]string{"evil.example"}, whyHosts}, {[]string{"app.example", "app.example"}, whyHosts}, {[]string{""}, whyHosts}} {
 		r.Header["Host"] = c.hosts
-		if why := Ambiguous(r); why != c.why {
+		if why := ambiguous(r); why != c.why {
 			t.Errorf(":authority app.example beside Host %q: %q", c.hosts, why)
 		}
 	}
@@ -206,7 +206,7 @@ func FuzzTarget(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, target, host string) {
 		r := arrived("GET", target, host)
-		if r == nil || Ambiguous(r) != "" {
+		if r == nil || ambiguous(r) != "" {
 			return
 		}
 		p := r.URL.Path
