@@ -53,7 +53,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return unavailable(w, err)
 	}
 	if refusal != nil {
-		return refused(w, refusal)
+		return refused(w, r, refusal)
 	}
 	showUser(r, st)
 	w, own := g.app.answerTo(w, st)

@@ -32,8 +32,14 @@ func appOf(ctx caddy.Context) (*App, error) {
 
 // refused hands a refusal to the site's handle_errors, which may show {err.message} to the
 // caller: so it is the public text. Why stands in a log line of our own.
-func refused(w http.ResponseWriter, refusal *guard.Refusal) error {
+//
+// Who asked whether to send his body waits for the answer, and the server for the body before
+// it lets the answer go, unless the connection ends with it (RFC 9110 §10.1.1).
+func refused(w http.ResponseWriter, r *http.Request, refusal *guard.Refusal) error {
 	maps.Copy(w.Header(), refusal.Header)
+	if r.ProtoMajor == 1 && r.Header["Expect"] != nil {
+		w.Header().Set("Connection", "close")
+	}
 	return caddyhttp.Error(refusal.Status, errors.New(refusal.Public()))
 }
 

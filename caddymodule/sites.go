@@ -285,32 +285,6 @@ func (s *Strip) putInside(ctx caddy.Context, block *caddyhttp.Subroute) error {
 	return nil
 }
 
-// passesNothingOn reports whether a handler hands the request to nobody but the next
-// handler. What is not known is taken to.
-func passesNothingOn(h caddyhttp.MiddlewareHandler) bool {
-	switch caddy.GetModuleID(h) {
-	case "http.handlers.headers", "http.handlers.rewrite", "http.handlers.vars", "http.handlers.map", "http.handlers.encode",
-		"http.handlers.request_body", "http.handlers.tracing", "http.handlers.log_append", "http.handlers.authentication",
-		"http.handlers.static_response", "http.handlers.error", "http.handlers.gatehouse", "http.handlers.gatehouse_guard":
-		return true
-	}
-	return false
-}
-
-// invokes reports whether one of the handlers, or one in their blocks, calls a named
-// route.
-func invokes(handlers []caddyhttp.MiddlewareHandler) bool {
-	return slices.ContainsFunc(handlers, func(h caddyhttp.MiddlewareHandler) bool {
-		switch h := h.(type) {
-		case *caddyhttp.Invoke:
-			return true
-		case *caddyhttp.Subroute:
-			return slices.ContainsFunc(h.Routes, func(r caddyhttp.Route) bool { return invokes(r.Handlers) })
-		}
-		return false
-	})
-}
-
 func namesHosts(route caddyhttp.Route) bool { return hostsOf(&route) != nil }
 
 // hostsOf returns the matchers of a route that name hosts, nil if it is for any.

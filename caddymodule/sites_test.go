@@ -40,7 +40,7 @@ func (*probe) CaddyModule() caddy.ModuleInfo {
 func (*probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	saw := r.Context().Value(seenKey{}).(*seen)
 	saw.count++
-	if r.Header["Remote-User"] != nil {
+	if quoted, _ := caddyhttp.GetVar(r.Context(), "who").(string); quoted != "" || r.Header["Remote-User"] != nil {
 		saw.forged = append(saw.forged, r.Host+r.URL.Path)
 	}
 	if strings.Contains(r.URL.Path, ";") || r.Method == http.MethodConnect {
@@ -143,7 +143,9 @@ func (g gardener) routes(depth int) (routes list, guarded bool) {
 }
 
 func (g gardener) handler(depth int) (handler object, guarded bool) {
-	switch n := g.IntN(10); {
+	switch n := g.IntN(11); {
+	case n == 10:
+		return object{"handler": "vars", "who": "{http.request.header.Remote-User}"}, false
 	case n < 3:
 		return object{"handler": "gatehouse_guard", "optional": true}, true
 	case n < 4:

@@ -80,7 +80,7 @@ func (s *Strip) refuse(w http.ResponseWriter, r *http.Request, st *guard.Request
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
 		run.leave()
 	}
-	return refused(w, refusal)
+	return refused(w, r, refusal)
 }
 
 // strip strips a request and judges its target as it came. Where a site has no host, a

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"maps"
@@ -412,5 +413,89 @@ func TestMethodsInAnotherCase(t *testing.T) {
 				t.Errorf("%s %s: %d %v, the app got %q; want %d", method, path, a.status, a.header, got, want)
 			}
 		}
+	}
+}
+
+// Attack 27: by HTTP/2 comes what is no method at all. To a matcher "POST " is no POST, and to
+// whoever takes off what is not of a name it is one. A proxy in HTTP refuses to send it;
+// FastCGI carries whatever there is.
+func TestMethodsThatAreNone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var mu sync.Mutex
+	var got []string
+	go func() {
+		_ = fcgi.Serve(l, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, r.Method)
+		}))
+	}()
+	s := newServer(t)
+	s.vars["BACKEND"] = l.Addr().String()
+	before, _, _ := strings.Cut(strings.Replace(mainJob, "{\n", "{\n\tservers {\n\t\tprotocols h1 h2c\n\t}\n", 1), "http://$APP {")
+	s.start(before + `http://$APP {
+	bind 127.0.0.1
+	@write method POST PUT PATCH DELETE
+	guard @write
+	guard /files/* {
+		optional
+		lenient_paths
+		policy "request.method != 'POST'"
+	}
+	reverse_proxy $BACKEND {
+		transport fastcgi
+	}
+}
+`)
+	for method, want := range map[string]int{
+		"GET": 200, "M-SEARCH": 200, "POST": 401, "POST ": 405, " POST": 405, "POST\t": 405, "P OST": 405, "POST,GET": 405, "\"POST\"": 405, "POS\u00de": 405,
+	} {
+		for _, path := range []string{"/x", "/files/x"} {
+			c := &rawClient{addr: s.vars["APP"], h2: true}
+			status, _ := c.send(method, path, s.vars["APP"])
+			c.close()
+			if status != want {
+				t.Errorf("%q %s: %d, want %d", method, path, status, want)
+			}
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"GET", "GET", "M-SEARCH", "M-SEARCH"}) {
+		t.Errorf("the app got %q", got)
+	}
+}
+
+// Who asks whether to send his body is told no at once, and not when he has sent it.
+func TestRefusalsBeforeTheBody(t *testing.T) {
+	s, app := startTalker(t, `
+	guard /admin/*
+	reverse_proxy $BACKEND
+	handle_errors 401 {
+		respond "told: {err.message}"
+	}`)
+	for target, want := range map[string]string{"/admin/x": " 401 ", "/admin/;x": " 400 ", "/open/;x": " 400 ", "/open/x": " 100 "} {
+		for _, length := range []string{"Content-Length: 5", "Transfer-Encoding: chunked"} {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.vars["APP"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			_, err = io.WriteString(conn, "PUT "+target+" HTTP/1.1\r\nHost: "+s.vars["APP"]+"\r\nExpect: 100-continue\r\n"+length+"\r\n\r\n")
+			must(t, err)
+			status, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil || !strings.Contains(status, want) {
+				t.Errorf("%s, %s: %q, %v; want%s", target, length, status, err, want)
+			}
+			conn.Close()
+		}
+	}
+	if got := app.reached(); slices.ContainsFunc(got, func(target string) bool { return target != "/open/x" }) {
+		t.Errorf("the app got %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -33,12 +34,14 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 	const proxied = " {\n\t\treverse_proxy $UP\n\t}\n\t"
 	guarded := "handle /api/* {\n\t\tguard\n\t\treverse_proxy $UP\n\t}\n\t"
 	for name, blocks := range map[string]string{
-		"between":                    "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
-		"before":                     guarded + "route /r/*" + proxied + "reverse_proxy $UP",
-		"named route":                "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
-		"named route beside another": "handle /api/* {\n\t\tinvoke protected\n\t}\n\tinvoke open",
-		"named route beside others":  "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
-		"reordered":                  "@open not path /api/*\n\treverse_proxy @open $UP\n\tguard /api/*\n\thandle" + proxied,
+		"between":                           "handle /a/*" + proxied + guarded + "handle /b/*" + proxied + "handle" + proxied,
+		"before":                            guarded + "route /r/*" + proxied + "reverse_proxy $UP",
+		"named route":                       "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
+		"named route after an app's answer": "handle /api/* {\n\t\treverse_proxy $UP {\n\t\t\t@ok status 2xx\n\t\t\thandle_response @ok {\n\t\t\t\tinvoke protected\n\t\t\t}\n\t\t}\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
+		"named route in an app's place":     "handle /api/* {\n\t\tintercept {\n\t\t\t@ok status 2xx\n\t\t\thandle_response @ok {\n\t\t\t\theader -Content-Length\n\t\t\t\tinvoke protected\n\t\t\t}\n\t\t}\n\t\treverse_proxy $UP\n\t}\n\thandle" + proxied,
+		"named route beside another":        "handle /api/* {\n\t\tinvoke protected\n\t}\n\tinvoke open",
+		"named route beside others":         "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
+		"reordered":                         "@open not path /api/*\n\treverse_proxy @open $UP\n\tguard /api/*\n\thandle" + proxied,
 	} {
 		for kind, site := range map[string]string{"with a host": "http://localhost:$PORT", "without a host": "http://:$PORT"} {
 			t.Run(name+", "+kind, func(t *testing.T) {
@@ -58,6 +61,44 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 					s.forged("http://localhost:"+s.vars["PORT"]+path, token)
 				}
 			})
+		}
+	}
+}
+
+// Nor does what a client made up reach an app by way of what stands before the guard: in a
+// variable, in the path, or in a field of another name.
+func TestForgedIdentityInOtherPlaces(t *testing.T) {
+	app := httptest.NewServer(new(talker))
+	t.Cleanup(app.Close)
+	s := newServer(t)
+	s.vars["BACKEND"] = strings.TrimPrefix(app.URL, "http://")
+	before, _, _ := strings.Cut(mainJob, "http://$APP {")
+	ports := freePorts(t, 2)
+	for i, host := range []string{"localhost", ""} {
+		before += "http://" + host + ":" + ports[i] + ` {
+	bind 127.0.0.1
+	vars who {header.Remote-User}
+	map {cookie.gatehouse-login-x} {login} {
+		default "{cookie.gatehouse-login-x}"
+	}
+	vars /x/* login {login}
+	rewrite /me /of/{header.X-Forwarded-User}
+	guard /admin/*
+	reverse_proxy $BACKEND {
+		header_up X-Who "{vars.who}, {vars.login}"
+	}
+}
+`
+	}
+	s.start(before)
+	token := s.token(appCredentials)
+	for _, port := range ports {
+		for _, path := range []string{"/me", "/x/y", "/admin/x"} {
+			a := send(t, "GET", "http://localhost:"+port+path, "", "Authorization", "Bearer "+token,
+				"Remote-User", "forged", "X-Forwarded-User", "forged", "Cookie", "gatehouse-login-x=forged")
+			if a.status != 200 || strings.Contains(a.body, "forged") || !strings.Contains(a.body, `"X-Who"`) {
+				t.Errorf("%s, port %s of %s: %d %s", path, port, ports, a.status, a.body)
+			}
 		}
 	}
 }

@@ -186,15 +186,13 @@ func methodRefused(r *http.Request) bool {
 
 // AmbiguousMethod reports whether an upstream could take a method for another one than a
 // rule does. Method names are case-sensitive (RFC 9110 §9.1), but not in every upstream:
-// to those that bring them into upper case, post is POST, and to a matcher it is not.
+// to those that bring them into upper case, post is POST, and to a matcher it is not. Nor
+// is "POST ", which HTTP/2 has as it comes, and of which others take off what is no method.
 func AmbiguousMethod(method string) bool {
-	for i := range len(method) {
-		if 'a' <= method[i] && method[i] <= 'z' {
-			return true
-		}
-	}
-	return false
+	return !every(method, isMethodByte)
 }
+
+func isMethodByte(c byte) bool { return isToken(c) && (c < 'a' || c > 'z') }
 
 // ConnectsWebSocket reports whether the request opens a WebSocket by extended CONNECT
 // (RFC 8441 and RFC 9220): the servers of HTTP/2 and HTTP/3 give its :protocol in these

@@ -318,6 +318,8 @@ func TestAttackParameterByAnotherName(t *testing.T) {
 		"tenant_id=other": false, "tenant_id=mine&tenant_id=other": false,
 		"tenant_id[]=other": false, "tenant_id%5B0%5D=other": false, "tenant_id=mine&tenant_id[x]=other": false, "tenant.id=other": false, "tenant%20id=other": false,
 		"tenant+id=other": false, "tenant[id=other": false, "%20tenant_id=other": false, "tenant_id%00x=other": false, "tenant.id[]=other": false,
+		"[tenant_id]=other": false, "tenant_id=mine&%5Btenant_id%5D=other": false, "[[tenant_id]]=other": false, "tenant_id]=other": false, "[tenant_id][x]=other": false,
+		"[]tenant_id=other": false, "?tenant_id=other": false, "!tenant_id=other": false, "[tenants]=x&?tenant=y&[]=z&]=u": true,
 		"Tenant_ID=other": false, "tenant_id=mine&tenant_Id=other": false, "tenant_%C4%B1d=other": false,
 	} {
 		r := bearer()

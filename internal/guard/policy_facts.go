@@ -263,14 +263,19 @@ func sameParameter(a, b string) bool {
 	return parameterName(a, false) == parameterName(b, false) || parameterName(a, true) == parameterName(b, true)
 }
 
-// parameterName is the name of a parameter as PHP and its like have it: nothing behind a
-// NUL, no spaces in front, "a.b" as "a_b"; and "a[b]" as a part of a, or where the bracket
-// stays open as "a_b". ASP.NET takes no notice of case.
+// parameterName is the name of a parameter as frameworks have it. PHP: nothing behind a NUL,
+// no spaces in front, "a.b" as "a_b"; and "a[b]" as a part of a, or where the bracket stays
+// open as "a_b". To those of Node and Ruby "[a]" and "a]" are a as well; "?a" is to who
+// thinks that the query still has its question mark, and "!a" to Spring, as its default.
+// ASP.NET takes no notice of case.
 func parameterName(name string, open bool) string {
 	name, _, _ = strings.Cut(name, "\x00")
-	name = strings.TrimLeft(name, " ")
-	if i := strings.IndexByte(name, '['); i > 0 && !open {
-		name = name[:i]
+	name = strings.TrimLeft(name, " ?!")
+	if !open {
+		name = strings.TrimLeft(name, "[]")
+		if i := strings.IndexAny(name, "[]"); i > 0 {
+			name = name[:i]
+		}
 	}
 	return strings.Map(func(r rune) rune {
 		if r == ' ' || r == '.' || r == '[' {

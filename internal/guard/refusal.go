@@ -17,7 +17,7 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonMethod       Reason = "method"        // CONNECT, TRACE, or in lower case
+	ReasonMethod       Reason = "method"        // CONNECT, TRACE, in lower case, or no token
 	ReasonTarget       Reason = "target"        // an upstream could read it as another path or host
 	ReasonNoCredential Reason = "no_credential" // nothing presented
 	ReasonMalformed    Reason = "malformed"     // not exactly one bearer credential
@@ -112,7 +112,7 @@ func (r *Refusal) with(header, value string) *Refusal {
 func RefuseMethod(method string) *Refusal {
 	public := "the method is not allowed"
 	if AmbiguousMethod(method) {
-		public = "the method must be in upper case"
+		public = "the method must be a token in upper case"
 	}
 	return newRefusal(http.StatusMethodNotAllowed, ReasonMethod,
 		&authority.Error{Kind: authority.Invalid, Public: public}).with("Allow", allow)
