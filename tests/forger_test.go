@@ -217,6 +217,8 @@ func (f *forger) cases() map[string]forgery {
 		"an ID token, as Keycloak says":   {jwt.MapClaims{"typ": "ID"}, 401},
 		"an ID token, as Cognito says":    {jwt.MapClaims{"token_use": "id"}, 401},
 		"a refresh token of Keycloak":     {jwt.MapClaims{"typ": "Refresh"}, 401},
+		"a refresh token of PingAM":       {jwt.MapClaims{"tokenName": "refresh_token", "token_type": "Bearer"}, 401},
+		"groups that are elsewhere":       {jwt.MapClaims{"_claim_names": map[string]string{"groups": "src1"}}, 200},
 		"a logout token":                  {jwt.MapClaims{"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}, 401},
 		"an access token of Keycloak":     {jwt.MapClaims{"typ": "Bearer"}, 200},
 		"another issuer, the same keys":   {jwt.MapClaims{"iss": "https://evil.example.com"}, 401},

@@ -35,10 +35,17 @@ type Principal struct {
 	// guard asks for them: name and JSON text in turn. Empty for a realm's own tokens.
 	Claims        List
 	IssuedAt      int64 // Unix seconds
-	Expires       int64 // Unix seconds; never zero
+	Expires       int64 // Unix seconds; never zero; NoExpiry if nobody says when it ends
 	AuthTime      int64 // Unix seconds of the login; zero for a client's own token
 	EmailVerified bool
+	// RolesElsewhere says that Roles are not all: the issuer of a foreign token leaves it to
+	// others to tell them. Nobody may conclude from one that is not there.
+	RolesElsewhere bool
 }
+
+// NoExpiry stands in Principal.Expires where the issuer does not say when a token ends: the
+// end of the year 9999. No rule and no app is told that it is a time.
+const NoExpiry int64 = 253402300799
 
 // ClaimUnreadable stands in Principal.Claims for the value of a claim that is there but
 // was not kept. It is no JSON: whoever asks for the value meets an error.

@@ -40,6 +40,7 @@ func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err
 	if sure {
 		return owns, nil
 	}
+	credential = a.respelt(credential)
 	if kind, _ := a.forms.KindOf(credential); kind == "" {
 		credential = strings.ToLower(credential)
 	}
@@ -60,6 +61,7 @@ func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
 	if issuer := a.forms.IssuerOf(credential); issuer != "" {
 		return slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Issuer == issuer }), true
 	}
+	credential = a.respelt(credential)
 	kind, jwt := a.forms.KindOf(credential)
 	switch {
 	case jwt:
@@ -75,6 +77,22 @@ func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
 		return true, true // also those that are dead and have no row any more
 	}
 	return false, false
+}
+
+// alphabet turns base64 into base64url without padding (RFC 4648 §5).
+var alphabet = strings.NewReplacer("+", "-", "/", "_", "=", "")
+
+// respelt is a credential as we would have written it, if in another alphabet or padded it
+// is of a form of ours.
+func (a *Authority) respelt(credential string) string {
+	if kind, _ := a.forms.KindOf(credential); kind != "" {
+		return credential
+	}
+	plain := alphabet.Replace(credential)
+	if kind, _ := a.forms.KindOf(plain); kind == "" {
+		return credential
+	}
+	return plain
 }
 
 // inactive is the answer for every token that is not good now. The reason goes to

@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
@@ -26,7 +27,11 @@ func TestOwns(t *testing.T) {
 		{"somebody's", opaque, "an-opaque-token", false, true},
 		{"live", opaque, live, true, true},
 		{"dead", opaque, dead, true, true},
+		{"live, padded", opaque, live + "=", true, true},
+		{"dead, in another alphabet", opaque, strings.NewReplacer("-", "+", "_", "/").Replace(dead), true, true},
 		{"a refresh token", demo(), refresh, true, true},
+		{"a refresh token, padded", demo(), refresh + "==", true, true},
+		{"live and padded, where no realm is opaque any more", demo(), live + "=", true, false},
 		{"a UUID, where no realm has providers", opaque, personal, false, false},
 		{"a UUID, where one has", withProvider(demo(), newUpstream("https://up")), personal, true, true},
 		{"live, where no realm is opaque any more", demo(), live, true, false},

@@ -15,6 +15,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/provider/oidc"
 )
 
+// silence is how long a connection of HTTP/2 may say nothing before it is asked for a sign
+// of life, and how long that is waited for: less than a call may take, both together. All
+// calls to an upstream share one, and time out one after another on one that is dead.
+const silence = 4 * time.Second
+
 // outbound is what all calls to upstreams go through. How long one may take, how much
 // it may answer and where it may lead is the provider room's to bound.
 func outbound() *http.Client {
@@ -24,6 +29,7 @@ func outbound() *http.Client {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence},
 		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,

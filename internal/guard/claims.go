@@ -195,13 +195,21 @@ func (c claim) tokenText(p *authority.Principal) string {
 	case claimTokenKind:
 		return string(p.Kind)
 	case claimExpires:
-		return unixText(p.Expires)
+		return unixText(expires(p))
 	case claimIssuedAt:
 		return unixText(p.IssuedAt)
 	case claimAuthTime:
 		return unixText(p.AuthTime)
 	}
 	return ""
+}
+
+// expires is when a token ends, zero if its issuer does not say.
+func expires(p *authority.Principal) int64 {
+	if p.Expires == authority.NoExpiry {
+		return 0
+	}
+	return p.Expires
 }
 
 func unixText(seconds int64) string {

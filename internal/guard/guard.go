@@ -329,7 +329,7 @@ func (g *Guard) judge(p *authority.Principal, judged bool) *Refusal {
 		return g.refuseScope()
 	}
 	if len(g.roles) > 0 && !p.Roles.HasAny(g.roles) {
-		return g.refuseRole()
+		return g.refuseRole(p)
 	}
 	return nil
 }

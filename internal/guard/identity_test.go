@@ -77,6 +77,10 @@ func TestClaims(t *testing.T) {
 	if v, _ := Claim(&p, "email_verified"); v != "false" {
 		t.Errorf("email_verified is %q", v)
 	}
+	p.Expires = authority.NoExpiry
+	if v, ok := Claim(&p, "exp"); ok || v != "" {
+		t.Errorf("an app is told an end that the issuer did not say: %s", v)
+	}
 }
 
 func TestEncodeText(t *testing.T) {

@@ -377,6 +377,7 @@ func TestAttackClaimOfAnotherType(t *testing.T) {
 		{`!({"k": principal.claims.x} in [{"k": 3}])`, `4`, passes},
 		{`!(3 in {principal.claims.x: true})`, `"3"`, refuses},
 		{`!(3 in {principal.claims.x: true})`, `4`, passes},
+		{`!(3 in {principal.claims.x: true})`, `3.0`, refuses},
 		{`{principal.claims.x: true} != {3: true}`, `"3"`, refuses},
 		{`{principal.claims.x: true} != {3: true}`, `4`, passes},
 		// What is true in any case stays true.

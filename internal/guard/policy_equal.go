@@ -105,9 +105,14 @@ func within(a, b ref.Val) ref.Val {
 	}
 	container, _ := b.(traits.Container)
 	found := container.Contains(a)
+	_, isMap := b.(traits.Mapper)
 	if elements, ok := b.(traits.Iterable); ok && found == types.False { // of a map, its keys
 		for it := elements.Iterator(); it.HasNext() == types.True; {
-			if !comparableTo(a, it.Next()) {
+			element := it.Next()
+			if isMap && types.Equal(a, element) == types.True { // CEL does not find 3 under the key 3.0
+				return types.True
+			}
+			if !comparableTo(a, element) {
 				return types.WrapErr(errTypes)
 			}
 		}

@@ -60,12 +60,13 @@ const (
 const maxPolicyInput = 8 << 10
 
 var (
-	errNoValue  = errors.New("it has no value")
-	errTooLong  = errors.New("it is too long to be judged")
-	errQuery    = errors.New("the query cannot be parsed")
-	errAlias    = errors.New("it is there in another spelling")
-	errEarly    = errors.New("nobody has proven it yet: the request came in early data")
-	errHopByHop = errors.New("the Connection field takes it away from the upstream")
+	errNoValue   = errors.New("it has no value")
+	errElsewhere = errors.New("the token says that they are elsewhere (_claim_names)")
+	errTooLong   = errors.New("it is too long to be judged")
+	errQuery     = errors.New("the query cannot be parsed")
+	errAlias     = errors.New("it is there in another spelling")
+	errEarly     = errors.New("nobody has proven it yet: the request came in early data")
+	errHopByHop  = errors.New("the Connection field takes it away from the upstream")
 )
 
 // factError is an error of a fact, by the name that the expression has for it. It
@@ -103,10 +104,10 @@ func principalFacts() map[string]fact {
 		"token_id":       textFact(func(p *authority.Principal) string { return p.TokenID }),
 		"kind":           textFact(func(p *authority.Principal) string { return string(p.Kind) }),
 		"scopes":         listFact(func(p *authority.Principal) *authority.List { return &p.Scopes }),
-		"roles":          listFact(func(p *authority.Principal) *authority.List { return &p.Roles }),
+		"roles":          {cel.ListType(cel.StringType), rolesOf},
 		"audience":       listFact(func(p *authority.Principal) *authority.List { return &p.Audience }),
 		"issued_at":      timeFact("principal.issued_at", func(p *authority.Principal) int64 { return p.IssuedAt }),
-		"expires":        timeFact("principal.expires", func(p *authority.Principal) int64 { return p.Expires }),
+		"expires":        timeFact("principal.expires", expires),
 		"auth_time":      timeFact("principal.auth_time", func(p *authority.Principal) int64 { return p.AuthTime }),
 		"email_verified": {cel.BoolType, func(s *scene) (ref.Val, error) { return types.Bool(s.principal.EmailVerified), nil }},
 		claimsField: {cel.MapType(cel.StringType, cel.DynType), func(s *scene) (ref.Val, error) {
@@ -121,6 +122,15 @@ func textFact(of func(*authority.Principal) string) fact {
 
 func listFact(of func(*authority.Principal) *authority.List) fact {
 	return fact{cel.ListType(cel.StringType), func(s *scene) (ref.Val, error) { return (*packed)(of(s.principal)), nil }}
+}
+
+// rolesOf are the roles, which have no value where others would have to be asked for them: a
+// rule may keep out a role that is not told.
+func rolesOf(s *scene) (ref.Val, error) {
+	if s.principal.RolesElsewhere {
+		return nil, &factError{"principal.roles", errElsewhere}
+	}
+	return (*packed)(&s.principal.Roles), nil
 }
 
 // timeFact is a time; one that is not known has no value, rather than being 1970.

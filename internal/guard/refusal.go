@@ -212,12 +212,15 @@ func (g *Guard) refuseScope() *Refusal {
 
 // refuseRole does not name the roles: which there are is the operator's affair,
 // and unlike a scope no client can ask for one.
-func (g *Guard) refuseRole() *Refusal {
+func (g *Guard) refuseRole(p *authority.Principal) *Refusal {
 	const public = "the caller has no role that this resource demands"
-	return newRefusal(http.StatusForbidden, ReasonRole,
+	r := newRefusal(http.StatusForbidden, ReasonRole,
 		&authority.Error{Kind: authority.ClientForbidden, Public: public}).
-		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public)).
-		because("one of %s", strings.Join(g.roles, ", "))
+		with("WWW-Authenticate", g.challengeWith("insufficient_scope", public))
+	if p.RolesElsewhere {
+		return r.because("one of %s, and %v", strings.Join(g.roles, ", "), errElsewhere)
+	}
+	return r.because("one of %s", strings.Join(g.roles, ", "))
 }
 
 // refuseAudience answers a token that is meant for another resource.

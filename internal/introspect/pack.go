@@ -10,8 +10,9 @@ const (
 	maxBlock = 32_000 // bytes; a bigger verdict is answered, not kept
 	maxTags  = 255
 
-	flagEmailVerified = 1
-	flagAuthTime      = 2 // there is one
+	flagEmailVerified  = 1
+	flagAuthTime       = 2 // there is one
+	flagRolesElsewhere = 4
 )
 
 // How a text field is written: the lowest bit of its code. The rest of the code of
@@ -96,6 +97,9 @@ func appendPrincipal(b []byte, w *words, p *authority.Principal) ([]byte, bool) 
 	if p.EmailVerified {
 		b[atFlags] |= flagEmailVerified
 	}
+	if p.RolesElsewhere {
+		b[atFlags] |= flagRolesElsewhere
+	}
 	var inline [fieldCount]bool
 	for i, f := range fields {
 		code := uint64(len(f))<<1 + codeInline
@@ -146,6 +150,7 @@ func unpackPrincipal(block string, w *words, p *authority.Principal) bool {
 	}
 	p.Expires = int64(load64(block[atExpires:]))
 	p.EmailVerified = block[atFlags]&flagEmailVerified != 0
+	p.RolesElsewhere = block[atFlags]&flagRolesElsewhere != 0
 	at, end := headSize, headSize+int(block[atCodes])
 	text, tail := end, len(block)-2*int(block[atTags]) // where the next inline text begins; where all end
 	if text > tail {

@@ -36,6 +36,7 @@ func TestPackedPrincipalComesBack(t *testing.T) {
 		"client's own":   {Source: "main", Realm: testRealm, Subject: "s", Client: "svc", Username: "service-account-svc", Kind: "access", Expires: 7},
 		"strange bytes":  {Name: "\x00\xff\r\n{env.HOME}", Email: "\u202e", Expires: 7},
 		"all the same":   {Source: "same", Realm: "same", Issuer: "same", Subject: "same", Audience: "same", Expires: 7},
+		"no claims":      {Subject: "s", Roles: authority.ListOf("r"), RolesElsewhere: true, Expires: 7},
 		"exactly inline": {Subject: strings.Repeat("s", 31), Account: strings.Repeat("a", 32), Name: strings.Repeat("n", 4096), Expires: 7},
 	} {
 		w := testWords()
@@ -129,7 +130,7 @@ func FuzzPack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source, subject, name, scopes string, issued, expires int64, verified bool) {
 		p := authority.Principal{
 			Source: source, Realm: subject, Subject: subject, Name: name, Scopes: authority.List(scopes),
-			Audience: authority.List(source), IssuedAt: issued, Expires: expires, AuthTime: ^issued, EmailVerified: verified,
+			Audience: authority.List(source), IssuedAt: issued, Expires: expires, AuthTime: ^issued, EmailVerified: verified, RolesElsewhere: !verified,
 		}
 		block, ok := packed(w, &p)
 		if !ok {

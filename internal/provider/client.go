@@ -62,6 +62,10 @@ type Call struct {
 	JSON   any
 	Bearer string        // an access token (RFC 6750 §2.1)
 	Basic  *url.Userinfo // a name and a password, sent as they are (RFC 7617)
+	// Again says that it does no harm to ask twice: a POST is sent once more where the
+	// connection that was kept for it has died (RFC 9110 §9.2.2), as a GET is anyway.
+	Again bool
+	Most  int // bytes of the answer's body, unpacked; zero: MaxAnswer
 }
 
 // Answer is what an upstream said, whole and within the bounds.
@@ -75,7 +79,7 @@ type Answer struct {
 }
 
 // Do makes a call. Errors: ProviderFailed, where there was no answer, a redirect that
-// is not followed, or an answer over MaxAnswer.
+// is not followed, or an answer over Most.
 func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	within, cancel := context.WithTimeout(ctx, c.deadline)
 	defer cancel()
@@ -88,12 +92,13 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 		return Answer{}, c.Failed(call.Op, networkFault(ctx, err))
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
+	most := cmp.Or(call.Most, MaxAnswer)
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(most)+1))
 	a := Answer{Status: res.StatusCode, Header: res.Header, Body: body, client: c, op: call.Op}
 	switch {
 	case err != nil:
 		return Answer{}, c.Failed(call.Op, networkFault(ctx, err))
-	case len(body) > MaxAnswer:
+	case len(body) > most:
 		return Answer{}, a.Failed("the answer is too large")
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		return Answer{}, a.Failed("a redirect that is not followed")
@@ -128,6 +133,13 @@ func newRequest(ctx context.Context, call Call) (*http.Request, error) {
 	}
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
+	}
+	if call.Again {
+		req.Header["Idempotency-Key"] = nil // net/http's sign for it; without a value it is not sent
+	} else if method == http.MethodPost {
+		// The answer may hold a token. Of a connection that is kept, net/http would write
+		// into the log what comes after the answer: that same one once more, say.
+		req.Close = true
 	}
 	switch {
 	case call.Bearer != "":

@@ -23,7 +23,12 @@ var (
 	errNotObject = errors.New("JSON, but not an object")
 	errNotList   = errors.New("JSON, but not a list of objects")
 	errTwice     = errors.New("JSON with a member that stands there twice")
+	errMembers   = errors.New("JSON with more than 1000 members in one object")
 )
+
+// maxMembers bounds one object. No upstream says so many things of anybody, and each takes
+// a hundred times the memory that it took to say.
+const maxMembers = 1000
 
 // ParseObject reads one JSON object and nothing after it.
 func ParseObject(raw []byte) (Object, error) {
@@ -43,6 +48,9 @@ func ParseObject(raw []byte) (Object, error) {
 		name, _ := token.(string) // in an object, nothing else stands here
 		if _, twice := o[name]; twice {
 			return nil, errTwice
+		}
+		if len(o) == maxMembers {
+			return nil, errMembers
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {

@@ -15,8 +15,8 @@ import (
 
 const (
 	maxText = 1024 // bytes of one text
-	// maxTime is the end of the year 9999. Issuers that count milliseconds are beyond it.
-	maxTime = 253402300799
+	// maxTime is the latest time. Issuers that count milliseconds are beyond it.
+	maxTime = authority.NoExpiry
 
 	maxClaim  = 1 << 10 // bytes of the JSON text of one further claim
 	maxClaims = 4 << 10 // bytes of all further claims, names and all
@@ -81,7 +81,7 @@ func (r *reader) time(name string) int64 {
 		return 0
 	}
 	seconds, err := strconv.ParseFloat(string(r.o[name]), 64)
-	if err != nil || !(seconds >= 0 && seconds <= maxTime) {
+	if err != nil || !(seconds >= 0 && seconds <= float64(maxTime)) {
 		r.refuse("has no time in " + name + ": seconds since 1970 are asked for")
 		return 0
 	}
@@ -100,21 +100,22 @@ func (r *reader) texts(name string, most int) []string {
 	return r.list(name, r.o[name], most)
 }
 
-// list reads an array of texts.
+// list reads an array of texts, and no more of it than there may be.
 func (r *reader) list(name string, raw json.RawMessage, most int) []string {
-	var elements []any
-	if json.Unmarshal(raw, &elements) != nil {
+	elements := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := elements.Token(); err != nil || open != json.Delim('[') {
 		r.refuse("has neither text nor a list of texts in " + name)
 		return nil
 	}
-	if len(elements) > most {
-		r.refuse(fmt.Sprintf("has more than %d texts in %s", most, name))
-		return nil
-	}
-	texts := make([]string, 0, len(elements))
-	for _, e := range elements {
-		text, ok := e.(string)
-		if !ok {
+	var texts []string
+	for n := 0; elements.More(); n++ {
+		if n == most {
+			r.refuse(fmt.Sprintf("has more than %d texts in %s", most, name))
+			return nil
+		}
+		element, err := elements.Token()
+		text, ok := element.(string)
+		if err != nil || !ok {
 			r.refuse("has neither text nor a list of texts in " + name)
 			return nil
 		}
@@ -139,6 +140,9 @@ func (r *reader) scopes() []string {
 			r.refuse("has no text in " + name)
 		}
 		for scope := range strings.SplitSeq(text, " ") {
+			if len(scopes) > maxScopes {
+				break
+			}
 			if scope != "" {
 				scopes = append(scopes, r.checked(name, scope))
 			}
@@ -160,30 +164,47 @@ func (r *reader) scopes() []string {
 }
 
 // roles returns the first list of them that is there: `roles` (RFC 9068 §2.2.3.1), that of
-// Keycloak's realm_access, or `groups`.
-func (r *reader) roles() []string {
+// Keycloak's realm_access, or `groups`; or that it is elsewhere.
+func (r *reader) roles() (roles []string, elsewhere bool) {
 	if r.o.Has("roles") {
-		return r.list("roles", r.o["roles"], maxRoles)
+		return r.list("roles", r.o["roles"], maxRoles), false
+	}
+	if r.elsewhere("roles") {
+		return nil, true
 	}
 	if r.o.Has("realm_access") {
 		access, err := r.o.Object("realm_access")
 		if err != nil {
 			r.refuse("has no object in realm_access")
-			return nil
+			return nil, false
 		}
 		if access.Has("roles") {
-			return r.list("realm_access.roles", access["roles"], maxRoles)
+			return r.list("realm_access.roles", access["roles"], maxRoles), false
 		}
 	}
 	if r.o.Has("groups") {
-		return r.list("groups", r.o["groups"], maxRoles)
+		return r.list("groups", r.o["groups"], maxRoles), false
 	}
-	return nil
+	return nil, r.elsewhere("groups")
+}
+
+// elsewhere reports whether the issuer says of a claim that it is there, and leaves it to
+// others to give its value (OpenID Connect Core §5.6.2), as Entra does of more than 200
+// groups. Whoever took it for absent would let in whom a rule keeps out for being in one.
+func (r *reader) elsewhere(name string) bool {
+	if name == "groups" && r.o.Has("hasgroups") { // Entra again, in tokens that must be short
+		return string(r.o["hasgroups"]) != "false"
+	}
+	if !r.o.Has("_claim_names") {
+		return false
+	}
+	names, err := r.o.Object("_claim_names")
+	return err != nil || names.Has(name)
 }
 
 // further returns the claims of these names that are there and are plain: scalars, or
-// lists of scalars. What is too large, or anything else, is there without its value, so
-// that no rule takes it for absent.
+// lists of scalars. What is too large, elsewhere, or anything else, is there without its
+// value, so that no rule takes it for absent.
 func (r *reader) further(names []string) authority.List {
 	said := r.said
 	if said == nil {
@@ -191,11 +212,13 @@ func (r *reader) further(names []string) authority.List {
 	}
 	var list strings.Builder
 	for _, name := range names {
-		if !said.Has(name) {
-			continue
-		}
 		var value bytes.Buffer
-		if !r.plain(said[name], true) || json.Compact(&value, said[name]) != nil || value.Len() > maxClaim ||
+		if !said.Has(name) {
+			if !r.elsewhere(name) {
+				continue
+			}
+			value.WriteString(authority.ClaimUnreadable)
+		} else if json.Compact(&value, said[name]) != nil || value.Len() > maxClaim || !r.plain(value.Bytes(), true) ||
 			list.Len()+len(name)+value.Len()+2 > maxClaims {
 			value.Reset()
 			value.WriteString(authority.ClaimUnreadable)

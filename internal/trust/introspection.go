@@ -7,16 +7,15 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/provider"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
-// unlimited is the life of a token whose issuer does not say when it ends (RFC 7662 §2.2:
-// exp is optional). The cache asks again when its max_ttl is over, which is far less.
-const unlimited = time.Hour
+// maxAnswer bounds an answer in bytes. Many are asked for at a time, so that what one may
+// take is not what may be spared.
+const maxAnswer = 128 << 10
 
 // disownOther refuses what must not be sent to the issuer: what is no token, and what names
 // another issuer, who would never have shown it to this one.
@@ -37,7 +36,10 @@ func (t *Trust) introspect(ctx context.Context, raw string) (authority.Principal
 		return authority.Principal{}, t.unavailable(opIntrospect, err)
 	}
 	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
-	answer, err := t.client.Do(ctx, endpoint.Call(opIntrospect, form))
+	call := endpoint.Call(opIntrospect, form)
+	call.Again = true // a question, which changes nothing
+	call.Most = maxAnswer
+	answer, err := t.client.Do(ctx, call)
 	if err != nil {
 		return authority.Principal{}, t.unavailable(opIntrospect, err)
 	}
@@ -102,8 +104,8 @@ func (t *Trust) prepare(r *reader) {
 	if !r.o.Has("iss") {
 		r.o["iss"], _ = json.Marshal(t.o.Issuer)
 	}
-	if !r.o.Has("exp") {
-		r.o["exp"], _ = json.Marshal(t.o.Now().Add(unlimited).Unix())
+	if !r.o.Has("exp") { // which is optional (RFC 7662 §2.2); the cache asks again when its max_ttl is over
+		r.o["exp"], _ = json.Marshal(authority.NoExpiry)
 	}
 	// A token of a client's own has no subject at some issuers. One of a user, whom the
 	// issuer does not tell us apart from others, is not good for anything.

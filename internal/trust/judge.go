@@ -40,7 +40,8 @@ func (t *Trust) judge(r *reader, raw string) authority.Principal {
 	}
 	p.Audience = authority.ListOf(audience...)
 	p.Scopes = authority.ListOf(r.scopes()...)
-	p.Roles = authority.ListOf(r.roles()...)
+	roles, elsewhere := r.roles()
+	p.Roles, p.RolesElsewhere = authority.ListOf(roles...), elsewhere
 	p.Session = r.identifier("sid")
 	if p.Client = r.identifier("client_id"); p.Client == "" {
 		p.Client = r.identifier("azp")
@@ -92,7 +93,8 @@ func (r *reader) noRestriction() {
 // noOtherKind refuses what is signed by the same key and is no access token, whatever its
 // header says (RFC 8725 §3.12).
 func (r *reader) noOtherKind() {
-	for _, name := range []string{"typ", "token_use", "token_type"} {
+	// tokenName is PingAM's (once ForgeRock's), whose refresh tokens say Bearer in token_type.
+	for _, name := range []string{"typ", "token_use", "token_type", "tokenName"} {
 		if r.o.Has(name) && !isOneOf(r.identifier(name), "bearer", "access", "access_token", "at+jwt", "application/at+jwt", "jwt") {
 			r.refuse("is no access token (" + name + ")")
 		}
