@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -313,6 +314,9 @@ func TestKeysChange(t *testing.T) {
 	}
 	before := i.called("/keys")
 	i.later(11 * time.Second)
+	if err := verify("k2"); err != nil || i.called("/keys") != before {
+		t.Error("a known key:", err, i.called("/keys")-before)
+	}
 	for n := range 50 {
 		refused(t, "made up", verify(fmt.Sprint("made-up-", n)), authority.TokenInvalid, "does not publish", "")
 	}
@@ -357,6 +361,10 @@ func TestAnIssuerThatMisbehaves(t *testing.T) {
 	ways := map[string]http.HandlerFunc{
 		"down": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"500":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "{}", http.StatusInternalServerError) },
+		"404, with keys": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":%q}]}`, b64(private("k1")[ed25519.SeedSize:]))
+		},
 		"HTML": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<html>")
