@@ -36,6 +36,10 @@ func TestOwnTokensAreKnownInEverySpelling(t *testing.T) {
 		"in the other, padded":        parts[0] + "." + standard + "." + parts[2],
 		"a personal token":            personal.Secret,
 		"a personal token in capital": strings.ToUpper(personal.Secret),
+		"in capitals, padded":         strings.ToUpper(personal.Secret) + "=",
+		"without hyphens":             strings.ReplaceAll(personal.Secret, "-", ""),
+		"without, in capitals":        strings.ToUpper(strings.ReplaceAll(personal.Secret, "-", "")),
+		"with other hyphens":          strings.ReplaceAll(personal.Secret, "-", "_"),
 	}
 	for _, configured := range []string{"with providers", "without"} {
 		for story, raw := range spellings {
@@ -46,7 +50,7 @@ func TestOwnTokensAreKnownInEverySpelling(t *testing.T) {
 				t.Errorf("%s, %s: it is good", story, configured)
 			}
 		}
-		for _, raw := range []string{"opaque", "", ".", "a.b.c", "0B6CF4AC-5C1B-4D9C-8A25-2F8A3A0A5D11", strings.Repeat(".", 16<<10)} {
+		for _, raw := range []string{"opaque", "", ".", "a.b.c", "0B6CF4AC-5C1B-4D9C-8A25-2F8A3A0A5D11", "0b6cf4ac5c1b4d9c8a252f8a3a0a5d11", strings.Repeat(".", 16<<10)} {
 			if owns, err := h.Owns(t.Context(), raw); err != nil || owns {
 				t.Errorf("%.40q, %s: %v %v", raw, configured, owns, err)
 			}

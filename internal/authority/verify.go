@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -41,8 +42,8 @@ func (a *Authority) Owns(ctx context.Context, credential string) (owns bool, err
 		return owns, nil
 	}
 	credential = a.respelt(credential)
-	if kind, _ := a.forms.KindOf(credential); kind == "" {
-		credential = strings.ToLower(credential)
+	if uuid := a.uuid(credential); uuid != "" {
+		credential = uuid
 	}
 	err = a.store.View(ctx, func(tx Tx) error {
 		_, err := tx.Token(secret.DigestOf(credential))
@@ -69,10 +70,7 @@ func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
 	case kind == KindRefresh:
 		return true, true
 	case kind == "":
-		// A UUID means the same in capitals (RFC 9562 §4), in which another issuer may
-		// write its own.
-		kind, jwt = a.forms.KindOf(strings.ToLower(credential))
-		return false, kind == "" || jwt
+		return false, a.uuid(credential) == "" // another issuer may write its own so
 	case slices.ContainsFunc(a.realms, func(r *Realm) bool { return r.Opaque && kind == KindAccess || len(r.Upstreams) > 0 }):
 		return true, true // also those that are dead and have no row any more
 	}
@@ -82,15 +80,40 @@ func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
 // alphabet turns base64 into base64url without padding (RFC 4648 §5).
 var alphabet = strings.NewReplacer("+", "-", "/", "_", "=", "")
 
-// respelt is a credential as we would have written it, if in another alphabet or padded it
-// is of a form of ours.
+// respelt is a credential as we would have written it, if in another alphabet, padded, or
+// with other bits behind its own it is of a form of ours.
 func (a *Authority) respelt(credential string) string {
-	if kind, _ := a.forms.KindOf(credential); kind != "" {
+	plain := credential
+	if kind, _ := a.forms.KindOf(plain); kind == "" {
+		plain = alphabet.Replace(plain)
+	}
+	kind, jwt := a.forms.KindOf(plain)
+	if kind == "" || jwt {
 		return credential
 	}
-	plain := alphabet.Replace(credential)
-	if kind, _ := a.forms.KindOf(plain); kind == "" {
-		return credential
+	// The last character of an opaque token has bits to spare; a UUID has no prefix.
+	if prefix, body, ok := strings.Cut(plain, "_"); ok {
+		if bits, err := base64.RawURLEncoding.DecodeString(body); err == nil {
+			return prefix + "_" + base64.RawURLEncoding.EncodeToString(bits)
+		}
+	}
+	return plain
+}
+
+// hyphens are what may stand in a bearer token (RFC 6750 §2.1) beside letters and digits.
+var hyphens = strings.NewReplacer("-", "", ".", "", "_", "", "~", "", "+", "", "/", "", "=", "")
+
+// uuid is a credential as we write a personal token, if it is a UUID that is written in
+// any way: in capitals, which mean the same (RFC 9562 §4), without hyphens, or with others.
+// Empty if it is none.
+func (a *Authority) uuid(credential string) string {
+	d := hyphens.Replace(strings.ToLower(credential))
+	if len(d) != 32 {
+		return ""
+	}
+	plain := d[:8] + "-" + d[8:12] + "-" + d[12:16] + "-" + d[16:20] + "-" + d[20:]
+	if kind, _ := a.forms.KindOf(plain); kind != KindPersonal {
+		return ""
 	}
 	return plain
 }

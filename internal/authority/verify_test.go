@@ -9,6 +9,14 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
+// spare is an opaque token whose last character has other bits behind those of the token:
+// what it decodes to is the same.
+func spare(raw string) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(raw) - 1
+	return raw[:last] + letters[strings.IndexByte(letters, raw[last])+3:][:1]
+}
+
 // What is ours is known by its form, also when the store is gone; the store is asked only
 // where a realm may once have issued what none issues now.
 func TestOwns(t *testing.T) {
@@ -32,6 +40,7 @@ func TestOwns(t *testing.T) {
 		{"a refresh token", demo(), refresh, true, true},
 		{"a refresh token, padded", demo(), refresh + "==", true, true},
 		{"live and padded, where no realm is opaque any more", demo(), live + "=", true, false},
+		{"live and spelt by its spare bits, where no realm is opaque any more", demo(), spare(live), true, false},
 		{"a UUID, where no realm has providers", opaque, personal, false, false},
 		{"a UUID, where one has", withProvider(demo(), newUpstream("https://up")), personal, true, true},
 		{"live, where no realm is opaque any more", demo(), live, true, false},

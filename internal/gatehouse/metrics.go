@@ -15,7 +15,7 @@ func (s *State) numbers() []audit.Number {
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Hits) })},
 		{Name: "cache_negative_hits_total", Help: "Credentials answered as not active from the cache.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.NegativeHits) })},
-		{Name: "cache_misses_total", Help: "Requests that made or joined a lookup.",
+		{Name: "cache_misses_total", Help: "Credentials that the cache had no answer for.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Misses) })},
 		{Name: "cache_lookups_total", Help: "Lookups made, for misses that could not be answered at once.",
 			Read: read(func(st introspect.Stats) float64 { return float64(st.Lookups) })},

@@ -10,7 +10,7 @@ import (
 type Stats struct {
 	Hits         uint64 // answered "active" from the cache
 	NegativeHits uint64 // answered "not active" from the cache
-	Misses       uint64 // callers who made or joined a lookup
+	Misses       uint64 // callers for whom the cache had no answer
 	Lookups      uint64 // lookups made, for misses that could not be answered at once
 	Endings      uint64 // calls of End with a tag
 	Marks        int    // watermarks kept now

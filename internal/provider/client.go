@@ -35,6 +35,7 @@ type Options struct {
 type Client struct {
 	name     string
 	http     http.Client
+	once     http.Client // keeps no connections
 	deadline time.Duration
 }
 
@@ -43,10 +44,17 @@ func NewClient(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		return nil, errors.New("provider: no HTTP client")
 	}
+	once := o.HTTP.Transport
+	if t, ok := once.(*http.Transport); ok {
+		t = t.Clone()
+		t.DisableKeepAlives = true
+		once = t
+	}
 	return &Client{
 		name: o.Name,
 		// No cookies are kept, and the deadline is the call's own.
 		http:     http.Client{Transport: o.HTTP.Transport, CheckRedirect: checkRedirect},
+		once:     http.Client{Transport: once, CheckRedirect: checkRedirect},
 		deadline: cmp.Or(o.Deadline, DefaultDeadline),
 	}, nil
 }
@@ -62,8 +70,8 @@ type Call struct {
 	JSON   any
 	Bearer string        // an access token (RFC 6750 §2.1)
 	Basic  *url.Userinfo // a name and a password, sent as they are (RFC 7617)
-	// Again says that it does no harm to ask twice: a POST is sent once more where the
-	// connection that was kept for it has died (RFC 9110 §9.2.2), as a GET is anyway.
+	// Again says that it does no harm to ask twice: a POST goes out on connections that were
+	// kept, as a GET does, and on another where one has died under it (RFC 9110 §9.2.2).
 	Again bool
 	Most  int // bytes of the answer's body, unpacked; zero: MaxAnswer
 }
@@ -87,7 +95,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, c.Failed(call.Op, errRequest)
 	}
-	res, err := c.http.Do(req)
+	res, err := c.over(req, call).Do(req)
 	if err != nil {
 		return Answer{}, c.Failed(call.Op, networkFault(ctx, err))
 	}
@@ -104,6 +112,17 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 		return Answer{}, a.Failed("a redirect that is not followed")
 	}
 	return a, nil
+}
+
+// over is what a request goes out on: a POST that cannot be repeated on a connection of its
+// own, since one that was kept may die under it. Nor is that kept: the answer may hold a
+// token, and net/http would write into the log what comes after it, that same one once
+// more, say.
+func (c *Client) over(req *http.Request, call Call) *http.Client {
+	if req.Method == http.MethodPost && !call.Again {
+		return &c.once
+	}
+	return &c.http
 }
 
 func newRequest(ctx context.Context, call Call) (*http.Request, error) {
@@ -136,10 +155,6 @@ func newRequest(ctx context.Context, call Call) (*http.Request, error) {
 	}
 	if call.Again {
 		req.Header["Idempotency-Key"] = nil // net/http's sign for it; without a value it is not sent
-	} else if method == http.MethodPost {
-		// The answer may hold a token. Of a connection that is kept, net/http would write
-		// into the log what comes after the answer: that same one once more, say.
-		req.Close = true
 	}
 	switch {
 	case call.Bearer != "":

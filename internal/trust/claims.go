@@ -169,7 +169,7 @@ func (r *reader) roles() (roles []string, elsewhere bool) {
 	if r.o.Has("roles") {
 		return r.list("roles", r.o["roles"], maxRoles), false
 	}
-	if r.elsewhere("roles") {
+	if r.elsewhere("roles") || r.elsewhere("realm_access") && !r.o.Has("realm_access") {
 		return nil, true
 	}
 	if r.o.Has("realm_access") {
@@ -192,8 +192,8 @@ func (r *reader) roles() (roles []string, elsewhere bool) {
 // others to give its value (OpenID Connect Core §5.6.2), as Entra does of more than 200
 // groups. Whoever took it for absent would let in whom a rule keeps out for being in one.
 func (r *reader) elsewhere(name string) bool {
-	if name == "groups" && r.o.Has("hasgroups") { // Entra again, in tokens that must be short
-		return string(r.o["hasgroups"]) != "false"
+	if name == "groups" && r.o.Has("hasgroups") && string(r.o["hasgroups"]) != "false" {
+		return true // Entra again, in tokens that must be short
 	}
 	if !r.o.Has("_claim_names") {
 		return false

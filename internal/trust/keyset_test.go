@@ -77,6 +77,8 @@ func TestClaimsAsIssuersWriteThem(t *testing.T) {
 		"Entra, groups not said":  {map[string]any{"hasgroups": true}, elsewhere},
 		"roles elsewhere":         {map[string]any{"_claim_names": map[string]string{"roles": "src1"}, "realm_access": map[string]any{}}, elsewhere},
 		"roles beside groups":     {map[string]any{"_claim_names": map[string]string{"roles": "src1"}, "groups": []string{"g"}}, elsewhere},
+		"realm_access elsewhere":  {map[string]any{"_claim_names": map[string]string{"realm_access": "src1"}, "groups": []string{"g"}}, elsewhere},
+		"groups, said both ways":  {map[string]any{"_claim_names": map[string]string{"groups": "src1"}, "hasgroups": false}, elsewhere},
 		"elsewhere, a text":       {map[string]any{"_claim_names": "groups"}, elsewhere},
 		"groups, and all of them": {map[string]any{"_claim_names": map[string]string{"x": "src1"}, "hasgroups": false}, func(p authority.Principal) bool { return !p.RolesElsewhere }},
 		"a claim elsewhere":       {map[string]any{"_claim_names": map[string]string{"tenant": "src1"}}, func(p authority.Principal) bool { return p.Claims == "tenant\x00!\x00" }},
