@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -95,7 +96,10 @@ func (e *Endpoints) serve(w http.ResponseWriter, r *http.Request) (bool, error) 
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDeadline)) // not every writer has one
 	}
 	if st, _ := requestIn(w, r); st != nil && run.Site(e.index).Serves(r) {
-		st.Own, r = true, st.ShowCookies(r)
+		guard.StripSetCookies(w.Header(), nil) // of an app that was asked before
+		own := &guard.OwnAnswer{Now: true}
+		defer func() { own.Now, own.SetCookies = false, slices.Clone(w.Header()["Set-Cookie"]) }()
+		st.Own, r = own, st.ShowCookies(r)
 	}
 	return run.Site(e.index).ServeHTTP(w, r, func() gatehouse.Caller { return callerOf(r) }), nil
 }

@@ -175,10 +175,10 @@ func onlyServers(h http.Header) bool {
 func (a *answer) clean() {
 	h := a.Header()
 	switch {
-	case a.st.Own:
+	case a.st.Own != nil && a.st.Own.Now:
 		return
 	case !a.cleans:
-		guard.StripSetCookies(h)
+		guard.StripSetCookies(h, a.st.Own)
 		delete(h, http.TrailerPrefix+"Set-Cookie")
 		return
 	}
@@ -186,7 +186,7 @@ func (a *answer) clean() {
 		field, trailer := strings.CutPrefix(name, http.TrailerPrefix)
 		switch {
 		case name == "Set-Cookie":
-			guard.StripSetCookies(h)
+			guard.StripSetCookies(h, a.st.Own)
 		case trailer && (a.mute || strings.EqualFold(field, "Set-Cookie")):
 			delete(h, name)
 		case a.names.Has(field):

@@ -71,6 +71,7 @@ func TestAnswersBesideTheGuard(t *testing.T) {
 	said := http.Header{"Set-Cookie": {"app=1", "gatehouse-login-x=s"}, "Remote-User": {"admin"}, "Trailer:Set-Cookie": {"gatehouse-y=s"}}
 	for name, c := range map[string]struct {
 		silent, late, guard, own bool
+		was                      []string // cookies that the gateway has set
 		want                     []string // cookies
 	}{
 		"an app":               {want: []string{"app=1"}},
@@ -79,9 +80,11 @@ func TestAnswersBesideTheGuard(t *testing.T) {
 		"after a guard":        {guard: true, silent: true, want: []string{"app=1"}},
 		"the gateway":          {own: true, want: said["Set-Cookie"]},
 		"the gateway, quietly": {own: true, silent: true, want: said["Set-Cookie"]},
+		"an app in its place":  {was: []string{"gatehouse-login-x=s"}, want: []string{"app=1", "gatehouse-login-x=s"}},
+		"one in another's":     {was: []string{"gatehouse-login-x=t"}, want: []string{"app=1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, app, st := &holding{header: http.Header{}}, new(App), &guard.Request{Own: c.own}
+			w, app, st := &holding{header: http.Header{}}, new(App), &guard.Request{Own: &guard.OwnAnswer{Now: c.own, SetCookies: c.was}}
 			to, own := app.answerOf(w, st)
 			if _, again := app.answerOf(to, st); again != nil {
 				t.Fatal("it is looked after twice")

@@ -82,15 +82,18 @@ func answering(route caddyhttp.Route) string {
 func answers(handler any) string {
 	switch h := handler.(type) {
 	case *reverseproxy.Handler:
-		if len(h.HandleResponse) == 0 { // forward_auth has one, to go on
+		if !slices.ContainsFunc(h.HandleResponse, passesOn) {
 			return "reverse_proxy"
 		}
+	case *reverseproxy.CopyResponseHandler:
+		return "copy_response"
 	case *fileserver.FileServer:
 		if !h.PassThru {
 			return "file_server"
 		}
 	case *caddyhttp.StaticResponse:
-		if h.StatusCode != "103" && !strings.Contains(string(h.StatusCode), "{") { // early hints
+		// 103 are early hints. Who is sent elsewhere gets nothing that a guard was to keep.
+		if h.StatusCode != "103" && !strings.HasPrefix(string(h.StatusCode), "3") && !strings.Contains(string(h.StatusCode), "{") {
 			return "respond"
 		}
 	case *caddyhttp.Subroute:
@@ -99,6 +102,12 @@ func answers(handler any) string {
 		}
 	}
 	return ""
+}
+
+// passesOn reports whether a request may go on to the next handler when its app has answered,
+// as it does in forward_auth.
+func passesOn(answer caddyhttp.ResponseHandler) bool {
+	return answer.StatusCode == "" && answersAll(answer.Routes) == ""
 }
 
 // handlerIn is a handler that is still to be provisioned, if it is one that may answer.
@@ -111,6 +120,8 @@ func handlerIn(raw json.RawMessage) any {
 	switch named.Handler {
 	case "reverse_proxy":
 		h = new(reverseproxy.Handler)
+	case "copy_response":
+		h = new(reverseproxy.CopyResponseHandler)
 	case "file_server":
 		h = new(fileserver.FileServer)
 	case "static_response":

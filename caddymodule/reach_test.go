@@ -17,6 +17,15 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 	}
 	files, passing := object{"handler": "file_server"}, object{"handler": "file_server", "pass_thru": true}
 	text, hints := object{"handler": "static_response", "body": "x"}, object{"handler": "static_response", "status_code": 103}
+	away := object{"handler": "static_response", "status_code": 302, "headers": object{"Location": list{"https://b.test/"}}}
+	pages := object{
+		"handler": "reverse_proxy", "upstreams": list{object{"dial": "127.0.0.1:1"}},
+		"handle_response": list{
+			object{"match": object{"status_code": list{404}}, "status_code": 410},
+			object{"match": object{"status_code": list{5}}, "routes": list{object{"handle": list{text}}}},
+			object{"routes": list{object{"handle": list{object{"handler": "copy_response"}}}}},
+		},
+	}
 	path := list{object{"path": list{"/x"}}}
 	route := func(handlers ...any) object { return object{"handle": handlers} }
 	matched := func(handlers ...any) object { return object{"match": path, "handle": handlers} }
@@ -28,6 +37,8 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 		return r
 	}
 	block := func(routes ...any) object { return object{"handler": "subroute", "routes": routes} }
+	catching := object{"handler": "subroute", "routes": list{route(files)}, "errors": object{"routes": list{}}}
+	unknown := object{"handler": "static_response", "status_code": "{http.vars.status}"}
 	for name, c := range map[string]struct {
 		routes list
 		by     string // what answers; empty: the guard is reached
@@ -43,6 +54,9 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 		"behind blocks of which one answers": {
 			list{grouped(path, text), grouped(nil, proxy), route(guarded)}, "reverse_proxy",
 		},
+		"a proxy with pages for errors": {list{route(pages), route(guarded)}, "reverse_proxy"},
+		"in the same route as one":      {list{route(pages, guarded)}, "reverse_proxy"},
+		"what sends everybody away":     {list{route(away), route(guarded)}, ""},
 		"a second one":                  {list{route(guarded), route(proxy), route(guarded)}, "reverse_proxy"},
 		"before it":                     {list{route(guarded), route(proxy)}, ""},
 		"before it in the same route":   {list{route(guarded, proxy)}, ""},
@@ -52,6 +66,9 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 		"early hints":                   {list{route(hints), route(guarded)}, ""},
 		"blocks of which one goes on":   {list{grouped(path, passing), grouped(nil, proxy), route(guarded)}, ""},
 		"in another block":              {list{grouped(path, block(route(proxy))), grouped(nil, block(route(guarded)))}, ""},
+		"a block that answers some":     {list{route(block(matched(text)), guarded)}, ""},
+		"a block whose faults go on":    {list{route(catching), route(guarded)}, ""},
+		"a status that is to be seen":   {list{route(unknown), route(guarded)}, ""},
 		"another handler of the module": {list{route(object{"handler": "gatehouse"}), route(guarded)}, ""},
 	} {
 		_, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), c.routes)

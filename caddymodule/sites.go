@@ -80,20 +80,29 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 			return err
 		}
 	}
-	strips.coverErrors()
-	return nil
+	return strips.coverErrors(ctx, atWork >= 0)
 }
 
 // coverErrors puts a Strip in front of the server's error routes: Caddy may refuse a
 // request before any of our handlers has seen it, and an error route may ask an app.
-// Caddy provisions error routes after the others, and before named ones.
-func (s *serverStrips) coverErrors() {
+// Caddy provisions error routes after the others, and before named ones: open says that
+// theirs are still to come.
+func (s *serverStrips) coverErrors(ctx caddy.Context, open bool) error {
 	if s.server.Errors == nil || s.errors != nil {
-		return
+		return nil
 	}
 	s.errors = &Strip{app: s.forAny.app, only: true, at: new(site)}
-	first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
-	s.server.Errors.Routes = slices.Insert(s.server.Errors.Routes, 0, first)
+	if open {
+		first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{s.errors}}
+		s.server.Errors.Routes = slices.Insert(s.server.Errors.Routes, 0, first)
+		return nil
+	}
+	for i := range s.server.Errors.Routes {
+		if err := s.errors.putBefore(ctx, &s.server.Errors.Routes[i], false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serverStrips are the sites of a server, and what stands in front of them: a Strip for the
@@ -247,7 +256,11 @@ func (s *Strip) putBefore(ctx caddy.Context, route *caddyhttp.Route, open bool) 
 		switch h := h.(type) {
 		case *Strip:
 		case *caddyhttp.Subroute:
-			if h.Errors == nil && s.covered(h.Routes) {
+			if h.Errors != nil {
+				anew = true // they stand beside its first route, not behind it
+				continue
+			}
+			if s.covered(h.Routes) {
 				continue
 			}
 			if err := s.putInside(ctx, h); err != nil {

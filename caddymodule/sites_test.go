@@ -26,6 +26,7 @@ type probe struct{}
 // seen is what the probes of a request saw.
 type seen struct {
 	forged, crooked []string // where
+	set             []string // our cookies, by way of the answer
 	count           int
 }
 
@@ -43,6 +44,7 @@ func (*probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if quoted, _ := caddyhttp.GetVar(r.Context(), "who").(string); quoted != "" || r.Header["Remote-User"] != nil {
 		saw.forged = append(saw.forged, r.Host+r.URL.Path)
 	}
+	w.Header()["Set-Cookie"] = []string{"gatehouse-login-x=1"}
 	if strings.Contains(r.URL.Path, ";") || r.Method == http.MethodConnect {
 		saw.crooked = append(saw.crooked, r.Host+r.URL.Path)
 	}
@@ -145,7 +147,7 @@ func (g gardener) routes(depth int) (routes list, guarded bool) {
 func (g gardener) handler(depth int) (handler object, guarded bool) {
 	switch n := g.IntN(11); {
 	case n == 10:
-		return object{"handler": "vars", "who": "{http.request.header.Remote-User}"}, false
+		return object{"handler": "vars", "who": []string{"{http.request.header.Remote-User}", "{http.request.cookie.gatehouse-login-x}"}[g.IntN(2)]}, false
 	case n < 3:
 		return object{"handler": "gatehouse_guard", "optional": true}, true
 	case n < 4:
@@ -207,8 +209,8 @@ func TestSitesOfAllShapes(t *testing.T) {
 			for _, path := range []string{"/p0/x", "/p1/x", "/p2/x", "/p0/x;/y", "/p2/..;/p0/x"} {
 				saw := visit(t, server, host, path)
 				met += saw.count
-				if guarded[site] && len(saw.forged)+len(saw.crooked) > 0 {
-					t.Fatalf("%d: forged identity at %q, crooked paths at %q of\n%s", i, saw.forged, saw.crooked, caddyconfig.JSON(routes, nil))
+				if guarded[site] && len(saw.forged)+len(saw.crooked)+len(saw.set) > 0 {
+					t.Fatalf("%d: forged identity at %q, crooked paths at %q, cookies %q of\n%s", i, saw.forged, saw.crooked, saw.set, caddyconfig.JSON(routes, nil))
 				}
 			}
 		}
@@ -229,7 +231,9 @@ func visit(t *testing.T, server *caddyhttp.Server, host, path string) *seen {
 		if method == http.MethodConnect {
 			r.ProtoMajor, r.Header[":protocol"] = 2, []string{"websocket"}
 		}
-		server.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), seenKey{}, saw)))
+		saw.set = append(saw.set, w.Header()["Set-Cookie"]...)
 	}
 	return saw
 }
@@ -311,5 +315,28 @@ func TestStripByHandIsNoGuard(t *testing.T) {
 	}
 	if saw := visit(t, server, "a.test", "/p0/x"); saw.count == 0 || len(saw.forged) > 0 {
 		t.Errorf("a plain one: %+v", saw)
+	}
+}
+
+// What answers the errors of a block that stands in front of a guard is looked after like the
+// block itself.
+func TestErrorsOfBlocks(t *testing.T) {
+	block := object{
+		"handler": "subroute", "routes": list{object{"handle": list{object{"handler": "error", "status_code": 500}}}},
+		"errors": object{"routes": list{object{"handle": list{object{"handler": "test_probe"}, object{"handler": "static_response"}}}}},
+	}
+	rule, probes := object{"handler": "gatehouse_guard", "optional": true}, object{"handler": "test_probe"}
+	for name, routes := range map[string]list{
+		"beside it":  {object{"match": list{object{"path": list{"/p0/*"}}}, "handle": list{block}}, object{"handle": list{rule, probes}}},
+		"around it":  {object{"handle": list{block}}, object{"handle": list{rule, probes}}},
+		"for a host": {object{"match": list{object{"host": list{"a.test"}}}, "handle": list{block}}, object{"match": list{object{"host": list{"a.test"}}}, "handle": list{rule, probes}}},
+	} {
+		server, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), routes)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if saw := visit(t, server, "a.test", "/p0/x"); saw.count == 0 || len(saw.forged)+len(saw.set) > 0 {
+			t.Errorf("%s: %d probes, forged identity at %q, cookies %q", name, saw.count, saw.forged, saw.set)
+		}
 	}
 }

@@ -234,7 +234,7 @@ func (ck *checker) signUp(at string, r *Realm) {
 
 // allowed judges one entry of an allow list.
 func (ck *checker) allowed(at, entry string, r *Realm) {
-	if !ck.text(at, "entry of sign_up allow", entry, maxName+64) {
+	if !ck.text(at, "entry of sign_up allow", entry, maxName+64) || !ck.apart(at, "entry", entry) {
 		return
 	}
 	domain, isDomain := strings.CutPrefix(entry, "@")

@@ -129,12 +129,12 @@ func TestSignUp(t *testing.T) {
 		{SignUp{Allow: []string{"@example.com"}}, []string{"allow: closed takes no list"}},
 		{SignUp{Policy: "allow", Allow: many(1001)}, []string{"allow: more than 1000"}},
 		{SignUp{Policy: "allow", Allow: []string{
-			"", "ada", "a@b@c", "@", "@b@c", "@.example.com", "@*", "@example.com/x", "example.com", "corp:", ":1", "crop:1", "github:ada-l", "a\nb", "a@b.example", "a@b.example",
+			"", "ada", "a@b@c", "@", "@b@c", "@.example.com", "@*", "@example.com/x", "example.com", "corp:", ":1", "crop:1", "github:ada-l", "a\nb", "a@b.example", "a@b.example", "corp:1,",
 		}}, []string{
 			"allow[0]: is missing", "allow[1]: neither an e-mail", "allow[2]: not an e-mail", "allow[3]: whole domain", "allow[4]: whole domain",
 			"allow[5]: whole domain", "allow[6]: whole domain", "allow[7]: whole domain", "allow[8]: did you mean \"@example.com\"?",
 			"allow[9]: its subject is missing", "allow[10]: no provider \"\"", "allow[11]: did you mean \"corp\"?", "allow[12]: number of an account",
-			"allow[13]: control character", "allow[15]: given twice",
+			"allow[13]: control character", "allow[15]: given twice", "allow[16]: ends with a comma",
 		}},
 	} {
 		c := withProviders()

@@ -50,12 +50,13 @@ func (st *Request) ShowCookies(r *http.Request) *http.Request {
 	return shown
 }
 
-// StripSetCookies takes the gateway's own cookies out of an app's answer. A cookie without
-// a name comes back as its value alone, which then looks like a name and a value.
-func StripSetCookies(h http.Header) {
+// StripSetCookies takes the gateway's own cookies out of an app's answer, but for those that
+// an answer of the gateway's own set, if there was one. A cookie without a name comes back
+// as its value alone, which then looks like a name and a value.
+func StripSetCookies(h http.Header, own *OwnAnswer) {
 	rewriteField(h, "Set-Cookie", func(field string) string {
 		name, _, _ := strings.Cut(strings.TrimLeft(field, "= \t"), "=")
-		if OwnCookie(name) {
+		if OwnCookie(name) && (own == nil || !slices.Contains(own.SetCookies, field)) {
 			return ""
 		}
 		return field

@@ -70,7 +70,7 @@ func TestAppsSetNoCookieOfOurs(t *testing.T) {
 		"gatehouse-x=1", "Gatehouse-x = 1; Path=/", "gatehouse-x", "gatehouse-x; Path=/", "\tgatehouse-x=1", "__Host-gatehouse-x=1; Secure", "__secure-gatehouse-x",
 		"=gatehouse-x=1", " = gatehouse-x=1; Path=/", "=\t__host-gatehouse-x=1", "=gatehouse-x", "==gatehouse-x=1",
 	}, kept...)}
-	StripSetCookies(h)
+	StripSetCookies(h, nil)
 	kept = slices.DeleteFunc(kept, func(s string) bool { return s == "" }) // a field that says nothing
 	if !slices.Equal(h["Set-Cookie"], kept) {
 		t.Errorf("%q is left, want %q", h["Set-Cookie"], kept)

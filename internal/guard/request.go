@@ -20,8 +20,8 @@ type Request struct {
 	Shown bool
 	// Met is another one: a handler has met the request.
 	Met bool
-	// Own is another one: the gateway itself answers.
-	Own bool
+	// Own is another one: what the gateway itself answers, nil if it does not.
+	Own *OwnAnswer
 
 	stripped   bool
 	arrived    bool // the target was judged as it came
@@ -42,6 +42,13 @@ type Request struct {
 
 	setBy  *Guard    // whose identity headers stand
 	values [4]string // backing of the headers: a preset has four
+}
+
+// OwnAnswer is an answer of the gateway's own endpoints. Somebody may put an app's in its
+// place, or beside it.
+type OwnAnswer struct {
+	Now        bool     // it is being written
+	SetCookies []string // the cookies that it has set
 }
 
 // Principal returns whom the guards that the request met so far recognised, false
