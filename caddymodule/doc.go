@@ -6,6 +6,6 @@
 // It owns how a guest lives in Caddy: parsing, placeholders of secrets, the life
 // cycle over reloads, what stands in front of a site's routes and matchers, access
 // logs of addresses that hold secrets, and the translation of a refusal into Caddy's
-// errors. No rule about tokens lives here. Import it for its side effect; of ours it imports only
-// gatehouse, config and guard.
+// errors. No rule about tokens lives here. Import it for its side effect; of ours it
+// imports only gatehouse, config and guard.
 package caddymodule
