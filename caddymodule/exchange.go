@@ -40,14 +40,22 @@ func exchangeIn(w http.ResponseWriter, r *http.Request) *exchange {
 // site as well. What an operator's handler in front of the guard says of the caller stays.
 type answer struct {
 	http.ResponseWriter
-	st      *guard.Request // whose answer it is
-	names   *guard.Names
-	keeps   http.Header // identity headers that stood there before the app was asked; mostly nil
-	guarded bool        // it comes from a guarded site: no app sets our cookies
-	cleans  bool        // what is asked now stands behind a guard, or beside one
-	wrote   bool
-	mute    bool // the header is all that the client gets
+	st    *guard.Request // whose answer it is
+	names *guard.Names
+	keeps http.Header // identity headers that stood there before the app was asked; mostly nil
+	care  care        // of what is asked now
+	wrote bool
+	mute  bool // the header is all that the client gets
 }
+
+// care says what is kept out of an answer. More of it keeps out what less does, too.
+type care uint8
+
+const (
+	careless   care = iota // nothing
+	ofCookies              // our cookies: it comes from a guarded site
+	ofIdentity             // identity headers: it comes from behind a guard, or from beside one
+)
 
 // requestVar is Caddy's variable in which a request's handlers find what they share,
 // when somebody else's writer stands between them and the exchange.
@@ -90,39 +98,24 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
-// answerIn returns the answer that looks after what is written to w, and the writer to
-// hand on.
-func (a *App) answerIn(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, of *answer) {
+// answerTo looks after the answer of what comes next with so much care. Whoever is told
+// that it is his calls ended afterwards, with the care that was taken before; otherwise
+// somebody further out takes as much.
+func (a *App) answerTo(w http.ResponseWriter, st *guard.Request, much care) (to http.ResponseWriter, own *answer, before care) {
 	switch known := w.(type) {
 	case *exchange:
-		return w, &known.answer
+		to, own = w, &known.answer
 	case *answer:
-		return w, known
+		to, own = w, known
+	default:
+		own = &answer{ResponseWriter: w, st: st, names: a.identityNames()}
+		to = own
 	}
-	of = &answer{ResponseWriter: w, st: st, names: a.identityNames()}
-	return of, of
-}
-
-// answerTo looks after the answer of what comes next behind a guard. Whoever is told that
-// it is his calls ended afterwards; otherwise somebody further out does.
-func (a *App) answerTo(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, own *answer) {
-	to, own = a.answerIn(w, st)
-	if own.cleans {
-		return to, nil
+	if before = own.care; before >= much {
+		return to, nil, before
 	}
-	own.look()
-	return to, own
-}
-
-// answerOf looks after the answers of a guarded site. Whoever is told that it is his calls
-// left afterwards.
-func (a *App) answerOf(w http.ResponseWriter, st *guard.Request) (to http.ResponseWriter, own *answer) {
-	to, own = a.answerIn(w, st)
-	if own.guarded {
-		return to, nil
-	}
-	own.guarded = true
-	return to, own
+	own.look(much)
+	return to, own, before
 }
 
 // headerOnly keeps the body of an answer that is looked after back.
@@ -135,10 +128,10 @@ func headerOnly(w http.ResponseWriter) {
 	}
 }
 
-// look has the answer cleaned from now on, of all but what stands there already.
-func (a *answer) look() {
-	a.cleans, a.keeps = true, nil
-	if h := a.Header(); !onlyServers(h) {
+// look has the answer cleaned from now on, of all identity but what stands there already.
+func (a *answer) look(much care) {
+	a.care, a.keeps = much, nil
+	if h := a.Header(); much == ofIdentity && !onlyServers(h) {
 		a.keep(h)
 	}
 }
@@ -177,7 +170,7 @@ func (a *answer) clean() {
 	switch {
 	case a.st.Own != nil && a.st.Own.Now:
 		return
-	case !a.cleans:
+	case a.care < ofIdentity:
 		guard.StripSetCookies(h, a.st.Own)
 		delete(h, http.TrailerPrefix+"Set-Cookie")
 		return
@@ -201,7 +194,7 @@ func (a *answer) clean() {
 
 // WriteHeader writes the header, cleaned; an informational one may come before it.
 func (a *answer) WriteHeader(status int) {
-	if a.wrote || !a.cleans && !a.guarded {
+	if a.wrote || a.care == careless {
 		a.wrote = a.wrote || final(status)
 		a.ResponseWriter.WriteHeader(status)
 		return
@@ -216,7 +209,7 @@ func (a *answer) WriteHeader(status int) {
 	}
 	n := len(h)
 	a.ResponseWriter.WriteHeader(status)
-	if a.cleans && len(h) != n {
+	if a.care == ofIdentity && len(h) != n {
 		a.keep(h) // an operator's handler in front of the guard has had its say just now
 	}
 }
@@ -255,18 +248,10 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // ended sees to an answer once its handlers have: to a header that is still to be
 // written, by the server or by somebody who held it back, and to the trailers, which
 // have come by now.
-func (a *answer) ended() {
+func (a *answer) ended(before care) {
 	if a != nil {
 		a.clean()
-		a.cleans = false
-	}
-}
-
-// left is ended for all that a guarded site answers.
-func (a *answer) left() {
-	if a != nil {
-		a.clean()
-		a.guarded = false
+		a.care = before
 	}
 }
 

@@ -47,13 +47,13 @@ func TestAnswersHeldBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &holding{header: http.Header{}, ops: c.ops}
 			maps.Copy(w.header, c.before)
-			to, own := new(App).answerTo(w, new(guard.Request))
+			to, own, before := new(App).answerTo(w, new(guard.Request), ofIdentity)
 			maps.Copy(to.Header(), http.Header{"Set-Cookie": {"app=1", "gatehouse-login-x=s"}, "Remote-Groups": {"admin"}})
 			if !c.silent {
 				to.WriteHeader(http.StatusOK)
 			}
 			maps.Copy(to.Header(), c.after)
-			own.ended()
+			own.ended(before)
 			got := slices.Sorted(maps.Keys(w.header))
 			if !slices.Equal(got, c.want) || !slices.Equal(w.header["Set-Cookie"], []string{"app=1"}) {
 				t.Errorf("the caller gets %v", w.header)
@@ -85,13 +85,13 @@ func TestAnswersBesideTheGuard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, app, st := &holding{header: http.Header{}}, new(App), &guard.Request{Own: &guard.OwnAnswer{Now: c.own, SetCookies: c.was}}
-			to, own := app.answerOf(w, st)
-			if _, again := app.answerOf(to, st); again != nil {
+			to, own, before := app.answerTo(w, st, ofCookies)
+			if _, again, _ := app.answerTo(to, st, ofCookies); again != nil {
 				t.Fatal("it is looked after twice")
 			}
 			if c.guard {
-				_, behind := app.answerTo(to, st)
-				behind.ended()
+				_, behind, site := app.answerTo(to, st, ofIdentity)
+				behind.ended(site)
 			}
 			if c.late {
 				to.WriteHeader(http.StatusEarlyHints)
@@ -104,7 +104,7 @@ func TestAnswersBesideTheGuard(t *testing.T) {
 				}
 			}
 			w.header["Trailer:Set-Cookie"] = said["Trailer:Set-Cookie"]
-			own.left()
+			own.ended(before)
 			if !slices.Equal(w.header["Set-Cookie"], c.want) || w.header.Get("Remote-User") != "admin" || (w.header["Trailer:Set-Cookie"] != nil) != c.own {
 				t.Errorf("the caller gets %v", w.header)
 			}

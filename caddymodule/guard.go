@@ -56,12 +56,12 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return refused(w, r, refusal)
 	}
 	showUser(r, st)
-	w, own := g.app.answerTo(w, st)
+	w, own, before := g.app.answerTo(w, st, ofIdentity)
 	if st.Unjudged() {
 		headerOnly(w)
 	}
 	err = next.ServeHTTP(w, r)
-	own.ended()
+	own.ended(before)
 	return err
 }
 

@@ -61,7 +61,7 @@ func (d *door) through(tb testing.TB, r *http.Request, hold *lease) (http.Respon
 	}
 	run.leave()
 	showUser(r, st)
-	w, _ = d.app.answerTo(w, st)
+	w, _, _ = d.app.answerTo(w, st, ofIdentity)
 	return w, st
 }
 
@@ -98,7 +98,7 @@ func TestDoorShares(t *testing.T) {
 			t.Errorf("with %s between them two handlers do not share one state", name)
 		}
 	}
-	if again, own := d.app.answerTo(w, st); again != w || own != nil {
+	if again, own, _ := d.app.answerTo(w, st, ofIdentity); again != w || own != nil {
 		t.Error("an answer is looked after twice")
 	}
 	if ip := st.ClientIP(r); ip != "192.0.2.7" {

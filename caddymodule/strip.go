@@ -60,15 +60,13 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 			return s.refuse(w, r, st, guard.RefuseTarget(why))
 		}
 	}
-	if s.first {
-		handed, own := s.app.answerOf(handed, st)
-		err := next.ServeHTTP(handed, r)
-		own.left()
-		return err
+	much := ofIdentity
+	if s.first { // of blocks without a guard, too: what these say of the caller is their business
+		much = ofCookies
 	}
-	handed, own := s.app.answerTo(handed, st)
+	handed, own, before := s.app.answerTo(handed, st, much)
 	err := next.ServeHTTP(handed, r)
-	own.ended()
+	own.ended(before)
 	return err
 }
 
