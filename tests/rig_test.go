@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,12 +46,22 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// freePorts returns n ports that nothing listens on.
+// lastPort counts the ports that were tried, so that no two tests get the same.
+var lastPort atomic.Uint32
+
+// freePorts returns n ports that nothing listens on. They are below those that the system
+// gives to outgoing connections, which would take one before its server does.
 func freePorts(t testing.TB, n int) []string {
 	t.Helper()
 	ports := make([]string, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		var l net.Listener
+		var err error
+		for range 1000 {
+			if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+(uint32(os.Getpid())*97+lastPort.Add(1))%20_000)); err == nil {
+				break
+			}
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
