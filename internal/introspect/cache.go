@@ -92,7 +92,7 @@ func New(o Options) (*Cache, error) {
 	c.endings = newEndings(func() time.Duration { return c.now().age })
 
 	good, bad := split(orDefault(o.MaxSize, DefaultMaxSize))
-	c.good, c.bad = slab.New(good, maxBlock), slab.New(bad, negativeHead+maxPublic)
+	c.good, c.bad = slab.New(good, maxBlock, min(good/heapShare, maxOnHeap)), slab.New(bad, negativeHead+maxPublic, 0)
 	c.SetLimits(o.MaxSize, o.MaxTTL, o.NegativeTTL)
 	return c, nil
 }
@@ -105,6 +105,15 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 }
 
 const negativeShare = 16 // one part in so many of max_size: verdicts "not active"
+
+// The first verdicts "active" stand on the collector's heap, in memory without pointers, which it
+// has not to look at: one part in so many of all, at most maxOnHeap. It begins whenever the heap has
+// doubled, and a gateway's is so small that this is dozens of times a second; with so little
+// more it is less than half as often. What is more costs twice its size in memory.
+const (
+	heapShare = 8
+	maxOnHeap = 8 << 20
+)
 
 // split divides max_size between the verdicts "active" and "not active".
 func split(maxSize int64) (good, bad int64) {

@@ -41,13 +41,11 @@ const (
 	endMask = 1<<endBits - 1
 )
 
-// newChunk takes memory for so many words. It is given back when the chunk is garbage:
-// not while somebody reads in it.
-func newChunk(words int) *chunk {
-	c := &chunk{}
+// newChunk makes a chunk of memory. That is released when the chunk is garbage: not while
+// somebody reads in it.
+func newChunk(memory []atomic.Uint64, release func()) *chunk {
+	c := &chunk{words: memory}
 	c.state.Store(1 << endBits)
-	memory, release := reserve(words)
-	c.words = memory
 	if release != nil {
 		runtime.AddCleanup(c, func(release func()) { release() }, release)
 	}

@@ -1,5 +1,5 @@
 // Package slab is the memory of the verdict cache: a bounded table of small blocks
-// of bytes under digests, outside the heap of the collector.
+// of bytes under digests, most of it outside the heap of the collector.
 //
 // It owns the memory, the index and the choice of what is forgotten. It knows
 // nothing of what a block says, asks nobody, and decides nothing but what is there
@@ -7,7 +7,9 @@
 //
 // Why it is not a map: a hundred thousand verdicts on the heap, with what a map and
 // a list of expiries take beside them, are 36 MiB that the collector doubles. Here
-// they are 20 MiB that it does not know of, and a hit takes no lock.
+// they are 20 MiB that it has not to look at, and a hit takes no lock. So many of the
+// first bytes as New is told stand on the heap all the same, without pointers: the
+// collector begins when the heap has doubled, and to a small one it comes too often.
 //
 // How it works. Blocks stand one behind the other in chunks of memory; the chunks
 // are a queue. The index is a table of words, each a part of a key and a place. What

@@ -19,7 +19,7 @@ func TestABlockIsSeenWhole(t *testing.T) {
 	const length = 504
 	key, whole := keyOf(1), blockOf(1, length)
 	for round := range 2000 {
-		tb := New(1<<20, length)
+		tb := New(1<<20, length, 0)
 		put := func(key *Key, block []byte) {
 			if !tb.Put(key, block, 0, time.Hour) {
 				t.Fatal("not taken")
@@ -63,7 +63,7 @@ func TestABlockIsSeenWhole(t *testing.T) {
 // index that empties and fills, a limit that changes, chunks that go back and come again.
 func TestNothingOldOrStrangeIsRead(t *testing.T) {
 	const keys, steps = 4096, 20_000
-	tb := New(128<<10, longest)
+	tb := New(128<<10, longest, 64<<10)
 	var put [keys]atomic.Uint64
 	blockFor := func(n int, number uint64) []byte {
 		b := binary.LittleEndian.AppendUint64(nil, number)
@@ -135,7 +135,7 @@ func TestNothingOldOrStrangeIsRead(t *testing.T) {
 
 // A key whose slot is just being moved is overlooked by Get at most: Find waits.
 func TestFindWaitsForAMove(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	put(t, tb, 1, 100, time.Hour)
 	tb.mu.Lock()
 	slot := &tb.index.Load().slots[tb.slotOf(keyOf(1))]

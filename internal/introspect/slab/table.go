@@ -2,6 +2,7 @@ package slab
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,15 +39,17 @@ type Table struct {
 	mu        sync.Mutex // held by whoever changes anything
 	queue     []int      // numbers of the chunks, the one that is written to last
 	spare     []int      // numbers that were given back
+	ahead     []*chunk   // on the collector's heap, made before they are needed
 	maxChunks int
 	maxKeys   int // places of the index
 	closed    bool
 	taken     atomic.Int64 // bytes
 }
 
-// New makes an empty table for blocks of at most so many bytes, which takes at most limit
-// bytes in all, or the least that is of use.
-func New(limit int64, longest int) *Table {
+// New makes an empty table for blocks of at most longest bytes, which takes at most limit
+// bytes in all, or the least that is of use. Its first chunks, of onHeap bytes together, stand
+// on the collector's heap from now on; those that come later, outside.
+func New(limit int64, longest int, onHeap int64) *Table {
 	longest = min(longest, maxBlock)
 	// Half of a chunk takes the longest block: see renew.
 	words := max(2*(headWords+wordsOf(longest)), minChunk/wordSize)
@@ -54,6 +57,9 @@ func New(limit int64, longest int) *Table {
 	t.bound(limit)
 	t.chunks.Store(new([]atomic.Pointer[chunk]))
 	t.setIndex(newIndex(minKeys))
+	for range min(int(onHeap/t.chunkBytes()), t.maxChunks) {
+		t.ahead = append(t.ahead, newChunk(make([]atomic.Uint64, 1<<t.shift), nil))
+	}
 	return t
 }
 
@@ -82,6 +88,9 @@ func (t *Table) SetLimit(limit int64) {
 	if len(t.index.Load().slots) > t.maxKeys {
 		t.setIndex(t.index.Load().resized(t.maxKeys))
 	}
+	if room := t.maxChunks - len(t.queue); len(t.ahead) > room {
+		t.ahead = slices.Delete(t.ahead, room, len(t.ahead))
+	}
 }
 
 // Size is how many bytes the table takes now.
@@ -91,7 +100,7 @@ func (t *Table) Size() int64 { return t.taken.Load() }
 func (t *Table) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.closed = true
+	t.closed, t.ahead = true, nil
 	for len(t.queue) > 0 {
 		t.drop()
 	}
@@ -216,9 +225,20 @@ func (t *Table) add() {
 		chunks = more
 		t.chunks.Store(&more)
 	}
-	chunks[number].Store(newChunk(1 << t.shift))
+	chunks[number].Store(t.another())
 	t.queue = append(t.queue, number)
 	t.taken.Add(t.chunkBytes())
+}
+
+// another returns a chunk that nobody uses.
+func (t *Table) another() *chunk {
+	n := len(t.ahead) - 1
+	if n < 0 {
+		return newChunk(reserve(1 << t.shift))
+	}
+	c := t.ahead[n]
+	t.ahead = slices.Delete(t.ahead, n, n+1)
+	return c
 }
 
 // renew makes the oldest chunk the one that is written to. What was asked for since it

@@ -37,7 +37,7 @@ func put(t *testing.T, tb *Table, n, length int, until time.Duration) {
 }
 
 func TestBlocksComeBack(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	for n, length := range []int{1, 7, 8, 9, 63, 64, 65, longest - 1, longest} {
 		put(t, tb, n, length, time.Hour)
 	}
@@ -57,7 +57,7 @@ func TestBlocksComeBack(t *testing.T) {
 }
 
 func TestAnEndIsKept(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	put(t, tb, 1, 10, time.Minute)
 	if _, ok := tb.Get(keyOf(1), time.Minute-1); !ok {
 		t.Error("it went before its end")
@@ -72,7 +72,7 @@ func TestAnEndIsKept(t *testing.T) {
 
 // Keys that the index cannot tell apart, and keys that begin in the same place.
 func TestKeysThatMeet(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	alike := func(n int) *Key {
 		k := *keyOf(n)
 		copy(k[:8], "the same")
@@ -110,7 +110,7 @@ func count(tb *Table, from, to int) (n int) {
 // is oldest.
 func TestTheOldestGoes(t *testing.T) {
 	for _, limit := range []int64{1, 64 << 10, 100_000, 1 << 20, 5 << 20} {
-		tb := New(limit, longest)
+		tb := New(limit, longest, 0)
 		const size, total = 200, 60_000
 		bytesEach := int64(size + headWords*wordSize)
 		for n := range total {
@@ -133,7 +133,7 @@ func TestTheOldestGoes(t *testing.T) {
 
 // What is asked for survives what is not, however much of that comes.
 func TestWhatIsUsedStays(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	const hot = 300
 	for n := range hot {
 		put(t, tb, n, 100, time.Hour)
@@ -156,7 +156,7 @@ func TestWhatIsUsedStays(t *testing.T) {
 // What has run out gives its memory to what comes: a table takes what is alive, and not
 // its limit just because time goes by.
 func TestMemoryFollowsWhatLives(t *testing.T) {
-	tb := New(64<<20, longest)
+	tb := New(64<<20, longest, 0)
 	for n := range 200_000 {
 		now := time.Duration(n) * time.Millisecond
 		if !tb.Put(keyOf(n), blockOf(n, 100), now, now+time.Second) { // a thousand live
@@ -169,7 +169,7 @@ func TestMemoryFollowsWhatLives(t *testing.T) {
 }
 
 func TestLimitChanges(t *testing.T) {
-	tb := New(4<<20, longest)
+	tb := New(4<<20, longest, 3<<20)
 	for n := range 40_000 {
 		tb.Put(keyOf(n), blockOf(n, 100), 0, time.Hour)
 	}
@@ -192,8 +192,56 @@ func TestLimitChanges(t *testing.T) {
 	}
 }
 
+// The first chunks stand on the collector's heap before they are needed, so that the
+// collector finds something to wait for. They are used before any other memory, and a table that
+// gets a lesser limit, or is closed, lets those go that it does not need.
+func TestFirstChunksAreOnTheHeap(t *testing.T) {
+	const onHeap, slack = 32 << 20, 8 << 20
+	before := heap()
+	tb := New(64<<20, longest, onHeap)
+	if is := heap() - before; is < onHeap || is > onHeap+slack {
+		t.Errorf("an empty table takes %d of the heap, not %d", is, onHeap)
+	}
+	fill := func(from, to int) {
+		for n := range to - from {
+			tb.Put(keyOf(from+n), blockOf(from+n, 900), 0, time.Hour)
+		}
+	}
+	fill(0, 30_000)
+	if is := heap() - before; is > onHeap+slack || len(tb.ahead) == 0 {
+		t.Errorf("30,000 blocks take %d of the heap, %d chunks still to be used", is, len(tb.ahead))
+	}
+	fill(30_000, 50_000)
+	if is := heap() - before; is > onHeap+slack || len(tb.ahead) > 0 || tb.Size() < onHeap+slack {
+		t.Errorf("50,000 blocks take %d of the heap and %d in all, %d chunks still to be used", is, tb.Size(), len(tb.ahead))
+	}
+	if n := count(tb, 0, 50_000); n != 50_000 {
+		t.Errorf("%d of 50,000 are there", n)
+	}
+	tb.SetLimit(MinLimit)
+	if is := heap() - before; is > slack {
+		t.Errorf("with a lesser limit it takes %d of the heap", is)
+	}
+	small := New(64<<20, longest, onHeap)
+	small.SetLimit(1 << 20)
+	if is := heap() - before; is > slack {
+		t.Errorf("a table that never needed it takes %d of the heap", is)
+	}
+	runtime.KeepAlive(tb)
+	runtime.KeepAlive(small)
+}
+
+// heap is what is alive on the collector's heap, in bytes.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func TestClosedTable(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 1<<20)
 	put(t, tb, 1, 100, time.Hour)
 	tb.Close()
 	tb.Close()
@@ -209,7 +257,7 @@ func TestClosedTable(t *testing.T) {
 // The memory of dropped chunks goes back to the system, and no earlier than the last
 // reader: a copy that was handed out stays good.
 func TestMemoryGoesBack(t *testing.T) {
-	tb := New(8<<20, longest)
+	tb := New(8<<20, longest, 0)
 	for n := range 20_000 {
 		tb.Put(keyOf(n), blockOf(n, 200), 0, time.Hour)
 	}
@@ -236,7 +284,7 @@ func TestMemoryGoesBack(t *testing.T) {
 // Readers meet writers that move, overwrite, drop and grow: what they get is whole and
 // under the right key.
 func TestReadersAndWriters(t *testing.T) {
-	tb := New(256<<10, longest)
+	tb := New(256<<10, longest, 0)
 	const keys = 3000
 	var stop atomic.Bool
 	var readers, writers sync.WaitGroup
@@ -273,7 +321,7 @@ func TestReadersAndWriters(t *testing.T) {
 // While others write, what was put is found: the index grows, and the chunks of what has
 // run out are used again, but nothing that lives has to be forgotten.
 func TestFindOverlooksNothing(t *testing.T) {
-	tb := New(64<<20, longest)
+	tb := New(64<<20, longest, 0)
 	var writers sync.WaitGroup
 	for writer := range 4 {
 		writers.Go(func() {
@@ -301,7 +349,7 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte("put some, get some"), uint8(1))
 	f.Add([]byte(strings.Repeat("\x00\x10\x20\x30\x41\x52", 400)), uint8(3))
 	f.Fuzz(func(t *testing.T, steps []byte, small uint8) {
-		tb := New(int64(small)<<12, longest)
+		tb := New(int64(small)<<12, longest, 0)
 		type entry struct {
 			length int
 			until  time.Duration
@@ -366,7 +414,7 @@ func check(t *testing.T, tb *Table) {
 func BenchmarkGet(b *testing.B) {
 	for _, n := range []int{1, 1000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			tb := New(64<<20, longest)
+			tb := New(64<<20, longest, 0)
 			keys := make([]*Key, n)
 			for i := range keys {
 				keys[i] = keyOf(i)
@@ -385,7 +433,7 @@ func BenchmarkGet(b *testing.B) {
 // Blocks so small that the index is full before the memory is: what is asked for survives
 // a flood there too, and there is room for new ones when everything is asked for.
 func TestWhatIsUsedStaysWhenTheIndexIsFull(t *testing.T) {
-	tb := New(1<<20, longest)
+	tb := New(1<<20, longest, 0)
 	const hot = 300
 	for n := range hot {
 		put(t, tb, n, 8, time.Hour)
