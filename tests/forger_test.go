@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ type forger struct {
 
 	mu         sync.Mutex
 	answer     string
+	twice      bool          // it goes out twice
 	gate       chan struct{} // closed: answers go out
 	questions  int
 	requests   int
@@ -78,8 +80,12 @@ func (f *forger) introspection(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.questions++
 	f.id, f.secret, _ = r.BasicAuth()
-	answer, gate := f.answer, f.gate
+	answer, gate, twice := f.answer, f.gate, f.twice
 	f.mu.Unlock()
+	if twice {
+		f.stutter(w, answer)
+		return
+	}
 	select {
 	case <-gate:
 	case <-r.Context().Done():
@@ -99,6 +105,27 @@ func (f *forger) says(answer string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answer = answer
+}
+
+// stutters sets the answer to introspection, which goes out twice.
+func (f *forger) stutters(answer string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer, f.twice = answer, true
+}
+
+func (f *forger) stutter(w http.ResponseWriter, answer string) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	once := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nPragma: no-cache\r\n"+
+		"Date: Sun, 22 Nov 2026 10:00:00 GMT\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
+	_, _ = conn.Write([]byte(once + once))
+	_, _ = io.Copy(io.Discard, conn) // until the gateway closes
 }
 
 // hold keeps answers back until release is called.

@@ -118,3 +118,25 @@ func TestKeysOutliveAReloadThatAsksForAnotherClaim(t *testing.T) {
 		t.Errorf("by another rule: %d", a.status)
 	}
 }
+
+// Attack: an issuer, or what stands in front of it, answers introspection twice. The connection is
+// kept for the next question, and net/http puts what it finds there into the process's log: whose
+// token it was must not stand there.
+func TestAttackAnIssuerAnswersTwice(t *testing.T) {
+	issuer := newForger(t)
+	s := newServer(t)
+	s.vars["SILENT"], s.vars["SOUND"] = strings.TrimPrefix(issuer.URL, "http://"), strings.TrimPrefix(issuer.URL, "http://")
+	s.start(besideTrouble)
+	issuer.stutters(issuer.active(`"sub":"ada-lovelace","email":"ada@example.com"`))
+	if a := s.guarded("/", "an-opaque-token"); a.status != http.StatusOK || a.body != "sub=ada-lovelace" {
+		t.Fatal(a)
+	}
+	eventually(t, 10*time.Second, "the log has what came unasked, or this tests nothing any more", func() bool {
+		return strings.Contains(s.output.String(), "Unsolicited response")
+	})
+	for _, fact := range []string{"ada-lovelace", "ada@example.com", "portal"} {
+		if strings.Contains(s.output.String(), fact) {
+			t.Errorf("the log has %q", fact)
+		}
+	}
+}

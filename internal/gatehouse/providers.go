@@ -20,6 +20,11 @@ import (
 // calls to an upstream share one, and time out one after another on one that is dead.
 const silence = 4 * time.Second
 
+// readAhead is how much is read of a connection of HTTP/1 before somebody wants it, in bytes. What
+// an upstream says without being asked, such as the same answer twice, net/http puts into the
+// process's log up to there: that must be no more than the beginning of its header.
+const readAhead = 128
+
 // outbound is what all calls to upstreams go through. How long one may take, how much
 // it may answer and where it may lead is the provider room's to bound.
 func outbound() *http.Client {
@@ -32,6 +37,7 @@ func outbound() *http.Client {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence},
 		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        time.Minute,
+		ReadBufferSize:         readAhead,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
 }
