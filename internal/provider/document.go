@@ -22,8 +22,12 @@ const (
 	// pauseAfterFailure is the least time between tries that fail.
 	pauseAfterFailure = 2 * time.Second
 	// pauseBetween is the least time between fetches that tokens ask for: whoever makes up
-	// key ids cannot make us call the issuer each time.
+	// key ids cannot make us call the issuer each time. Other fetches do not count, so that
+	// a key that signs from the moment it is published is found soon after one of them.
 	pauseBetween = 10 * time.Second
+	// pauseAfterAny is the least time between a fetch, whoever asked for it, and one that a
+	// token asks for: what was fetched for its sake just now is not asked for again.
+	pauseAfterAny = time.Second
 	// maxPatience is how long a fetch is waited for while there is a good copy: an issuer
 	// that says nothing must not slow down those whose keys are known.
 	maxPatience = 2 * time.Second
@@ -50,6 +54,7 @@ type Document[T any] struct {
 	fetched time.Time     // when the fetch of value began
 	stale   time.Duration // how old value may be while no newer one can be had
 	tried   time.Time     // when the last fetch began
+	asked   time.Time     // when the last one began that a token asked for
 	err     error         // of the last fetch
 }
 
@@ -105,12 +110,12 @@ func (d *Document[T]) fresh(now time.Time) bool {
 }
 
 // Newer returns another document than the given one if there is one, or if the issuer
-// has one; at most one fetch in ten seconds. Otherwise it returns the given one, and
+// has one; it asks at most once in ten seconds. Otherwise it returns the given one, and
 // beside it the error if the last fetch failed; nil only when the given one is too old.
 func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 	d.mu.Lock()
 	now := d.now()
-	if d.value == old && (d.flight != nil || now.Sub(d.tried) >= pauseBetween) {
+	if d.value == old && (d.flight != nil || d.mayAsk(now)) {
 		// While a good one stands, nobody waits long: a flood of tokens that name unknown
 		// keys would hold up those whose keys are known.
 		within, cancel := ctx, func() {}
@@ -121,6 +126,9 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 				return old, d.client.Failed(d.op, context.DeadlineExceeded)
 			}
 			within, cancel = context.WithTimeout(ctx, left)
+		}
+		if d.flight == nil {
+			d.asked = now
 		}
 		value, err := d.join(within, now)
 		cancel()
@@ -138,6 +146,15 @@ func (d *Document[T]) Newer(ctx context.Context, old *T) (*T, error) {
 		err = d.err
 	}
 	return value, err
+}
+
+// mayAsk says that a token may ask for a newer copy. The caller holds the lock.
+func (d *Document[T]) mayAsk(now time.Time) bool {
+	pause := pauseAfterAny
+	if d.err != nil {
+		pause = pauseAfterFailure
+	}
+	return now.Sub(d.asked) >= pauseBetween && now.Sub(d.tried) >= pause
 }
 
 // patienceLeft is how long a caller who has a good copy waits for the fetch under way, or

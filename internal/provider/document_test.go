@@ -81,6 +81,33 @@ func TestADocumentIsKept(t *testing.T) {
 	}
 }
 
+// An issuer begins to sign with a new key soon after its keys were fetched: the first token
+// of that key has them fetched again, and those who make up key ids at most every ten seconds.
+func TestADocumentThatChangesSoon(t *testing.T) {
+	p := &published{}
+	d := p.document(t, 0)
+	v, err := d.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after   time.Duration
+		fetches int
+	}{
+		{0, 1}, // it was fetched just now
+		{pauseAfterAny, 2},
+		{pauseAfterAny, 2},
+		{pauseBetween - pauseAfterAny - 1, 2},
+		{1, 3},
+		{pauseBetween - 1, 3},
+	} {
+		p.later(step.after)
+		if v, err = d.Newer(t.Context(), v); err != nil || p.count() != step.fetches {
+			t.Errorf("after %s: %d fetches, not %d; %v", step.after, p.count(), step.fetches, err)
+		}
+	}
+}
+
 // A failed fetch is told by Newer, beside the copy that is still good.
 func TestADocumentThatCannotBeHad(t *testing.T) {
 	p := &published{}
