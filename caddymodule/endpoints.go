@@ -53,7 +53,7 @@ func (e *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	}
 	served, err := e.serve(w, r)
 	if err != nil {
-		return unavailable(w, err)
+		return unavailable(w, r, err)
 	}
 	if served {
 		return nil

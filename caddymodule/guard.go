@@ -50,7 +50,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	g.at.judge(st)
 	refusal, err := g.check(r, st)
 	if err != nil {
-		return unavailable(w, err)
+		return unavailable(w, r, err)
 	}
 	if refusal != nil {
 		return refused(w, r, refusal)

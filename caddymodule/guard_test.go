@@ -119,3 +119,27 @@ func TestDoorShares(t *testing.T) {
 		t.Errorf("the variable tells %s", told)
 	}
 }
+
+// Attack: a client asks with Expect whether to send its body, and waits for the answer, for
+// which the server waits for the body. Whatever the gateway says instead ends the connection.
+func TestRefusalsAwaitNoBody(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"refused":     func(w http.ResponseWriter, r *http.Request) error { return refused(w, r, guard.RefuseMethod("get")) },
+		"unavailable": func(w http.ResponseWriter, r *http.Request) error { return unavailable(w, r, errNotProvisioned) },
+	} {
+		for _, c := range []struct {
+			major  int
+			expect []string
+			want   string
+		}{{1, nil, ""}, {1, []string{"100-continue"}, "close"}, {2, []string{"100-continue"}, ""}} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)
+			r.ProtoMajor = c.major
+			if c.expect != nil {
+				r.Header["Expect"] = c.expect
+			}
+			if err := answer(w, r); err == nil || w.Header().Get("Connection") != c.want {
+				t.Errorf("%s, HTTP/%d, Expect %q: Connection %q, %v", name, c.major, c.expect, w.Header().Get("Connection"), err)
+			}
+		}
+	}
+}
