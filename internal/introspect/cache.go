@@ -109,10 +109,10 @@ const negativeShare = 16 // one part in so many of max_size: verdicts "not activ
 // The first verdicts "active" stand on the collector's heap, in memory without pointers, which it
 // has not to look at: one part in so many of all, at most maxOnHeap. It begins whenever the heap has
 // doubled, and a gateway's is so small that this is dozens of times a second; with so little
-// more it is less than half as often. What is more costs twice its size in memory.
+// more it is half as often. What is more costs twice its size in memory.
 const (
 	heapShare = 8
-	maxOnHeap = 8 << 20
+	maxOnHeap = 6 << 20
 )
 
 // split divides max_size between the verdicts "active" and "not active".

@@ -2,6 +2,7 @@ package slab
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -14,9 +15,10 @@ const (
 	markMask  = 1<<markBits - 1
 	placeMask = 1<<placeBits - 1
 
-	minKeys  = 256           // places of an index
-	maxKeys  = 1 << markBits // a mark tells no more apart
-	maxWords = placeMask     // words that a place can name: a tebibyte
+	minKeys    = 256           // places of an index
+	largeIndex = 8 << 10       // places of one whose memory is not the collector's
+	maxKeys    = 1 << markBits // a mark tells no more apart
+	maxWords   = placeMask     // words that a place can name: a tebibyte
 )
 
 // markOf is the part of a key that the index knows, by which it is found.
@@ -29,7 +31,9 @@ func markIn(slot uint64) uint64 { return slot >> placeBits & markMask }
 func placeIn(slot uint64) uint64 { return slot&placeMask - 1 }
 
 // index is a hash table with linear probing. Readers need no lock; they may overlook a
-// key while another is taken out. One at a time may change it.
+// key while another is taken out. One at a time may change it. The memory of a large one is not the
+// collector's, and is released when the index is garbage: who reads without the lock has to
+// keep it alive until he is done with the last slot.
 type index struct {
 	slots []atomic.Uint64
 	mask  uint64
@@ -37,7 +41,17 @@ type index struct {
 }
 
 func newIndex(places int) *index {
-	return &index{slots: make([]atomic.Uint64, places), mask: uint64(places - 1)}
+	x := &index{mask: uint64(places - 1)}
+	if places < largeIndex {
+		x.slots = make([]atomic.Uint64, places)
+		return x
+	}
+	memory, release := reserve(places)
+	x.slots = memory
+	if release != nil {
+		runtime.AddCleanup(x, func(release func()) { release() }, release)
+	}
+	return x
 }
 
 // find returns the slot with the mark whose place is the one looked for, -1 if there is

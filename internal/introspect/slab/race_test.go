@@ -159,3 +159,39 @@ func TestFindWaitsForAMove(t *testing.T) {
 		t.Error("Find overlooked it")
 	}
 }
+
+// A large index is memory that goes back to the system: not while somebody looks for a key in it.
+func TestLargeIndexComesAndGoes(t *testing.T) {
+	const keys = 30_000
+	tb := New(64<<20, longest, 0)
+	names := make([]Key, keys)
+	for n := range names {
+		names[n] = *keyOf(n)
+	}
+	var stop atomic.Bool
+	var readers sync.WaitGroup
+	for reader := range 4 {
+		readers.Go(func() {
+			for r := rand.New(rand.NewPCG(uint64(reader), 1)); !stop.Load(); {
+				n := r.IntN(keys)
+				if block, ok := tb.Get(&names[n], 0); ok && block != string(blockOf(n, 50)) {
+					t.Errorf("block %d: %x", n, block)
+					return
+				}
+			}
+		})
+	}
+	for range 4 {
+		for n := range names {
+			tb.Put(&names[n], blockOf(n, 50), 0, time.Hour)
+		}
+		if slots := len(tb.index.Load().slots); slots < 2*largeIndex {
+			t.Errorf("the index has %d places: this tests nothing", slots)
+		}
+		tb.SetLimit(MinLimit)
+		runtime.GC() // the cleanups run
+		tb.SetLimit(64 << 20)
+	}
+	stop.Store(true)
+	readers.Wait()
+}

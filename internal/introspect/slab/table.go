@@ -2,6 +2,7 @@ package slab
 
 import (
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,7 @@ func (t *Table) Close() {
 // overlook a block that is just being moved; Find does not.
 func (t *Table) Get(key *Key, now time.Duration) (block string, ok bool) {
 	x, mark := t.index.Load(), markOf(key)
+	defer runtime.KeepAlive(x)
 	for i := range x.slots {
 		slot := &x.slots[(mark+uint64(i))&x.mask]
 		s := slot.Load()
