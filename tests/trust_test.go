@@ -369,6 +369,9 @@ func TestOwnTokensAreNeverSentOut(t *testing.T) {
 		if a := s.guarded("/", token+"="); a.status != 401 {
 			t.Errorf("our own token of %q, padded: %d", realm, a.status)
 		}
+		if a := s.guarded("/", "v1."+token); a.status != 401 {
+			t.Errorf("our own token of %q, behind something else: %d", realm, a.status)
+		}
 	}
 	if n := f.asked(); n != 0 {
 		t.Errorf("%d of our own tokens were shown to another issuer", n)

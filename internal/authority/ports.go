@@ -235,6 +235,8 @@ type TokenForms interface {
 	// KindOf tells an opaque token's kind by its prefix; a UUID is KindPersonal. A JWT
 	// is KindAccess and jwt; the kind of anything else is empty.
 	KindOf(raw string) (kind TokenKind, jwt bool)
+	// OpaqueIn is the first opaque token that stands in a text, empty if there is none.
+	OpaqueIn(raw string) string
 	// IssuerOf is the `iss` that a JWT claims, in any spelling, unverified; empty if it
 	// cannot be read.
 	IssuerOf(raw string) string

@@ -81,15 +81,16 @@ func (a *Authority) OwnsByForm(credential string) (owns, sure bool) {
 var alphabet = strings.NewReplacer("+", "-", "/", "_", "=", "")
 
 // respelt is a credential as we would have written it, if in another alphabet, padded, or
-// with other bits behind its own it is of a form of ours.
+// with other bits behind its own, or anything else around it, it is of a form of ours.
 func (a *Authority) respelt(credential string) string {
 	plain := credential
 	if kind, _ := a.forms.KindOf(plain); kind == "" {
 		plain = alphabet.Replace(plain)
 	}
-	kind, jwt := a.forms.KindOf(plain)
-	if kind == "" || jwt {
-		return credential
+	if kind, jwt := a.forms.KindOf(plain); kind == "" || jwt {
+		if plain = a.forms.OpaqueIn(plain); plain == "" {
+			return credential
+		}
 	}
 	// The last character of an opaque token has bits to spare; a UUID has no prefix.
 	if prefix, body, ok := strings.Cut(plain, "_"); ok {

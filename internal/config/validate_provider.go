@@ -101,9 +101,16 @@ func (ck *checker) providers(at string, providers []Provider) {
 	}
 }
 
-// usernames refuses users who are called what commands call an identity.
+// usernames refuses users who are called what commands call an identity, or apps a client.
 func (ck *checker) usernames(at string, r *Realm) {
+	clients := make(map[string]bool, len(r.Clients))
+	for i := range r.Clients {
+		clients[fold("service-account-"+r.Clients[i].ID)] = true
+	}
 	for i, u := range r.Users {
+		if clients[fold(u.Username)] {
+			ck.fault(index(at, i)+".username", "username %q is what apps are told of a client: they could not tell the two apart", u.Username)
+		}
 		provider, _, ok := strings.Cut(u.Username, ":")
 		if ok && slices.ContainsFunc(r.Providers, func(p Provider) bool { return p.Name == provider }) {
 			ck.fault(index(at, i)+".username", "username %q looks like an account at the provider %q: commands could not tell the two apart", u.Username, provider)

@@ -155,6 +155,24 @@ func TestNoUserIsCalledLikeAnIdentity(t *testing.T) {
 	expect(t, c.Validate(), []string{"realms[0].users[0].username: looks like an account"})
 }
 
+// An app that gets Remote-User could not tell them apart.
+func TestNoUserIsCalledLikeSomebodyElse(t *testing.T) {
+	c := withTrusts()
+	trust, client := c.Trusts[0].Name, c.Realms[0].Clients[0].ID
+	c.Realms[0].Users = nil
+	for _, name := range []string{
+		trust + ":alice", strings.ToUpper(trust) + ":Bob", "service-account-" + client, // like somebody else
+		trust, trust + "-alice", "alice:" + trust, "nobody:alice", "service-account-x-" + client, client,
+	} {
+		c.Realms[0].Users = append(c.Realms[0].Users, User{Username: name, PasswordHash: goodHash})
+	}
+	expect(t, c.Validate(), []string{
+		"realms[0].users[2].username: is what apps are told of a client",
+		"realms[0].users[0].username: is what apps are told of somebody of the trust",
+		"realms[0].users[1].username: is what apps are told of somebody of the trust",
+	})
+}
+
 func TestLifeOfPersonalTokens(t *testing.T) {
 	for life, want := range map[Duration][]string{
 		day: nil, 3650 * day: nil,

@@ -37,6 +37,7 @@ func (ck *checker) trusts(c *Config) {
 		case seen.again(t.Name):
 			ck.fault(at+".name", "trust %q is declared twice", t.Name)
 		}
+		ck.nobodyOf(c.Realms, t.Name)
 		ck.otherIssuer(at+".issuer", t.Issuer)
 		if ours := slices.IndexFunc(c.Realms, func(r Realm) bool { return r.Issuer == t.Issuer }); ours >= 0 && t.Issuer != "" {
 			// By its key set alone nobody learns that a token was revoked.
@@ -45,6 +46,19 @@ func (ck *checker) trusts(c *Config) {
 		ck.trustAudience(at+".audience", t)
 		ck.tokenTypes(at+".typ", t)
 		ck.verify(at+".verify", t)
+	}
+}
+
+// nobodyOf refuses users who are called what a guard that accepts their realm and the trust
+// calls somebody of the trust.
+func (ck *checker) nobodyOf(realms []Realm, trust string) {
+	for i := range realms {
+		for j, u := range realms[i].Users {
+			if source, _, ok := strings.Cut(u.Username, ":"); ok && fold(source) == fold(trust) {
+				ck.fault(index(index("realms", i)+".users", j)+".username",
+					"username %q is what apps are told of somebody of the trust %q: they could not tell the two apart", u.Username, trust)
+			}
+		}
 	}
 }
 

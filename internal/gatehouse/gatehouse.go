@@ -65,14 +65,17 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 	if err != nil {
 		return nil, err
 	}
+	turn := s.turns.came.Add(1)
 	care := &upkeep{maintain: auth.Maintain, grace: longestGrace(realms)}
 	s.adoptFirst(care)
 	g := &Gatehouse{auth: auth, log: log, apply: sync.OnceFunc(func() {
-		s.cache.SetLimits(int64(p.Config.Cache.MaxSize), p.Config.Cache.MaxTTL.D(), p.Config.Cache.NegativeTTL.D())
-		s.heap.set(floorOf(p.Config.GCFloor))
-		s.adopt(care)
-		s.trusts.keep(used)
-		auth.Serve()
+		s.turns.take(turn, func() {
+			s.cache.SetLimits(int64(p.Config.Cache.MaxSize), p.Config.Cache.MaxTTL.D(), p.Config.Cache.NegativeTTL.D())
+			s.heap.set(floorOf(p.Config.GCFloor))
+			s.adopt(care)
+			s.trusts.keep(used)
+			auth.Serve()
+		})
 	})}
 	for _, c := range p.Guards {
 		in := make([]guard.Accepted, 0, len(c.Accept))
@@ -97,7 +100,7 @@ func New(ctx context.Context, s *State, p Parts) (*Gatehouse, error) {
 
 // Serving says that a request has come for this configuration. Its cache limits
 // act from then on, and its realms are looked after: a configuration that was
-// refused in the end never changes either.
+// refused in the end never changes either, nor does one after a later one has served.
 func (g *Gatehouse) Serving() { g.apply() }
 
 // Guard returns the i-th of Parts.Guards.

@@ -40,6 +40,7 @@ type State struct {
 	metrics  *audit.Metrics
 	logger   *slog.Logger
 
+	turns   turns
 	upkeep  atomic.Pointer[upkeep] // of the configuration that serves
 	adopted chan struct{}          // one is waiting in upkeep for its first turn
 	stop    context.CancelFunc
@@ -77,6 +78,26 @@ func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger, exiti
 	}
 	s.workers.Go(func() { s.work(work) })
 	return s, nil
+}
+
+// turns are the configurations in the order in which they came. The first request of one may
+// come when the next one serves, on a connection that was opened before: its limits must
+// not come back.
+type turns struct {
+	came atomic.Uint64
+
+	mu     sync.Mutex
+	serves uint64 // the last that had a request
+}
+
+// take has the configuration of that number take over, unless a later one has done so.
+func (t *turns) take(number uint64, over func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if number > t.serves {
+		t.serves = number
+		over()
+	}
 }
 
 // adopt makes the upkeep the one that is done from now on, beginning at once.

@@ -37,7 +37,8 @@ var ErrNoKeys = errors.New("the key set has no key that could verify a token")
 // keys that can verify a signature: RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521,
 // and Ed25519 (RFC 7518 §6, RFC 8037 §2). Left out, as RFC 7517 §5 advises, is every other
 // key, among them symmetric ones, those for encryption, those whose private half stands
-// there for all to read, those that anybody can sign with, and those that are malformed.
+// there for all to read, be it in another entry, those that anybody can sign with, and those
+// that are malformed.
 // A set without any fit key is ErrNoKeys. The errors hold nothing of the set.
 func ParseKeySet(raw []byte) (*KeySet, error) {
 	if len(raw) > maxKeySet {
@@ -51,20 +52,30 @@ func ParseKeySet(raw []byte) (*KeySet, error) {
 	if i < 0 || members[i].value[0] != '[' {
 		return nil, errors.New("the key set has no list of keys")
 	}
-	set, seen := &KeySet{}, 0
+	set, seen, published := &KeySet{}, 0, []crypto.PublicKey(nil)
 	s := scanner{text: members[i].value}
 	err = s.array(func(element string) error {
 		if seen++; seen > maxKeys {
 			return errors.New("it has more than 100 keys")
 		}
-		if k, ok := parseForeignKey(element); ok {
-			set.keys = append(set.keys, k)
+		switch k, private := parseForeignKey(element); {
+		case k == nil:
+		case private:
+			published = append(published, k.public)
+		default:
+			set.keys = append(set.keys, *k)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the key set is not accepted: %w", err)
 	}
+	set.keys = slices.DeleteFunc(set.keys, func(k foreignKey) bool {
+		public, _ := k.public.(interface {
+			Equal(other crypto.PublicKey) bool
+		})
+		return slices.ContainsFunc(published, public.Equal)
+	})
 	if len(set.keys) == 0 {
 		return nil, ErrNoKeys
 	}
@@ -72,41 +83,50 @@ func ParseKeySet(raw []byte) (*KeySet, error) {
 }
 
 // foreignJWK holds the members of a JWK that matter here (RFC 7517 §4), as text.
-type foreignJWK struct{ kty, use, alg, kid, crv, x, y, n, e string }
+type foreignJWK struct {
+	kty, use, alg, kid, crv, x, y, n, e string
 
-// parseForeignKey answers false for a key that is to be left out.
-func parseForeignKey(text string) (foreignKey, bool) {
+	private bool // its private half is there, too
+	other   bool // it is not for verifying
+}
+
+// parseForeignKey returns nil for a key that is to be left out, and whether it is one whose
+// private half is there: that one is not to be used, wherever else it stands.
+func parseForeignKey(text string) (k *foreignKey, private bool) {
 	if text[0] != '{' {
-		return foreignKey{}, false
+		return nil, false
 	}
 	members, err := readObject(text, nil)
 	if err != nil {
-		return foreignKey{}, false
+		return nil, false
 	}
 	var j foreignJWK
 	for _, m := range members {
 		if !j.take(m) {
-			return foreignKey{}, false
+			return nil, false
 		}
 	}
-	if j.use != "" && j.use != "sig" || len(j.kid) > maxForeignID {
-		return foreignKey{}, false
-	}
-	k := foreignKey{id: j.kid}
+	k = &foreignKey{id: j.kid}
 	if k.public, k.methods = j.public(); k.public == nil {
-		return foreignKey{}, false
+		return nil, false
+	}
+	if j.private {
+		return k, true
+	}
+	if j.other || j.use != "" && j.use != "sig" || len(j.kid) > maxForeignID {
+		return nil, false
 	}
 	if j.alg != "" {
 		m := k.method(j.alg)
 		if m == nil { // an algorithm that is another key's, or none that we know
-			return foreignKey{}, false
+			return nil, false
 		}
 		k.methods = []jwt.SigningMethod{m}
 	}
-	return k, true
+	return k, false
 }
 
-// take reads one member; false if with it the key is to be left out.
+// take reads one member; false if with it the key cannot be read, or is a secret.
 func (j *foreignJWK) take(m member) bool {
 	if m.value == "null" { // some write so of what is not there
 		return true
@@ -121,11 +141,13 @@ func (j *foreignJWK) take(m member) bool {
 		return err == nil
 	}
 	switch m.name {
-	case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+	case "k":
 		return false
+	case "d", "p", "q", "dp", "dq", "qi", "oth":
+		j.private = true
 	case "key_ops": // RFC 7517 §4.3
 		operations, err := readTexts(m.value)
-		return err == nil && m.value[0] == '[' && slices.Contains(operations, "verify")
+		j.other = err != nil || m.value[0] != '[' || !slices.Contains(operations, "verify")
 	}
 	return true
 }

@@ -311,6 +311,21 @@ func TestUnfitKeysAreLeftOut(t *testing.T) {
 			t.Errorf("%s: %d keys beside the good one", story, set.Len()-1)
 		}
 	}
+	// A key whose private half stands beside another entry of it is no better there.
+	for story, published := range map[string]stranger{
+		"as it is": rsaKey.with("d", "AQAB"), "for encryption": rsaKey.with("d", "AQAB").with("use", "enc"),
+		"to sign": rsaKey.with("d", "AQAB").with("key_ops", []string{"sign"}), "a prime": rsaKey.with("p", "AQAB").with("kid", "other").with("alg", "PS256"),
+	} {
+		if set := keySet(t, rsaKey, published, ec, ed); set.Len() != 2 {
+			t.Errorf("published, %s: %d keys, want the 2 others", story, set.Len())
+		}
+		if set := keySet(t, published, rsaKey, ed); set.Len() != 1 {
+			t.Errorf("published first, %s: %d keys, want the other", story, set.Len())
+		}
+	}
+	if set := keySet(t, ec.with("d", "AQAB"), ec.with("kid", "again"), ed.with("d", "AQAB"), ed, rsaKey); set.Len() != 1 {
+		t.Errorf("published, of other types: %d keys, want 1", set.Len())
+	}
 	// A serializer that writes what is not there as null, which is as good as leaving it out.
 	nulls := rsaKey
 	for _, name := range []string{"use", "alg", "key_ops", "crv", "x", "y", "d", "k", "x5c"} {
@@ -397,12 +412,13 @@ func TestAnyIssuer(t *testing.T) {
 	for _, raw := range []string{
 		good + ".AAAA", good, good + ".", good + ".A.A", "." + good + ".AAAA", enc(`{}`) + ".." + enc(claims) + ".AAAA",
 		enc(`{}`) + "." + std + ".AAAA", enc(`{}`) + "." + padded + ".AAAA", "x." + enc(claims) + ".AAAA",
+		"x." + good + ".AAAA", "v1.local." + good + ".AAAA", "x..." + good + ".AAAA", "x.=." + good + ".AAAA",
 	} {
 		if got := token.AnyIssuer(raw); got != "https://i.example/?>~" {
 			t.Errorf("%s: %q", raw, got)
 		}
 	}
-	for _, raw := range []string{"", "opaque", "a.b.c", "..", enc(claims), enc(`{}`) + "." + enc(`{"iss":["i"]}`) + ".AAAA", strings.Repeat(".", 1<<20)} {
+	for _, raw := range []string{"", "opaque", "a.b.c", "..", enc(claims), enc(`{}`) + "." + enc(`{"iss":["i"]}`) + ".AAAA", strings.Repeat(".", 1<<20), strings.Repeat("e30.", 4<<10)} {
 		if got := token.AnyIssuer(raw); got != "" {
 			t.Errorf("%.40s: %q", raw, got)
 		}

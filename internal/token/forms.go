@@ -73,6 +73,25 @@ func (f *Forms) KindOf(raw string) (kind authority.TokenKind, jwt bool) {
 	return "", false
 }
 
+// OpaqueIn returns the first opaque token that stands anywhere in raw, whatever is before
+// and behind it: whoever gets to see the whole has the token, too. It is empty if there is
+// none.
+func (f *Forms) OpaqueIn(raw string) string {
+	for _, p := range prefixes {
+		for rest := raw; ; {
+			_, body, ok := strings.Cut(rest, p.prefix)
+			if !ok {
+				break
+			}
+			if len(body) >= opaqueBody && isBase64URL(body[:opaqueBody]) {
+				return p.prefix + body[:opaqueBody]
+			}
+			rest = body
+		}
+	}
+	return ""
+}
+
 // isUUID4 reports whether s is a UUID of version 4 (RFC 9562 §5.4) in lower case:
 // the one spelling that is issued, so that a token has no second digest.
 func isUUID4(s string) bool {

@@ -203,22 +203,59 @@ func (*Forms) IssuerOf(raw string) string { return AnyIssuer(raw) }
 // others, and must not miss one from which somebody could make the good one again: in
 // another alphabet, padded, with dots or parts too many, or without its signature.
 func AnyIssuer(raw string) string {
-	if len(raw) > maxToken {
+	if issuer := issuerIn(AnyClaims(raw)); issuer != "" {
+		return issuer
+	}
+	if len(raw) > maxToken || !strings.Contains(raw, ".") {
 		return ""
+	}
+	parts := 0
+	for part := range strings.SplitSeq(raw, ".") {
+		if issuer := issuerIn(objectIn(part)); issuer != "" {
+			return issuer
+		}
+		if len(part) >= shortestObject {
+			parts++
+		}
+		if parts == maxParts {
+			break
+		}
+	}
+	return ""
+}
+
+// AnyClaims are what a JWT, in any spelling, says in the place of its claims, unverified;
+// nil where that is no object. Where a name stands there twice, the last one counts.
+func AnyClaims(raw string) map[string]json.RawMessage {
+	if len(raw) > maxToken {
+		return nil
 	}
 	_, rest, _ := strings.Cut(strings.TrimLeft(raw, "."), ".")
 	claims, _, _ := strings.Cut(strings.TrimLeft(rest, "."), ".")
-	text, err := base64.RawURLEncoding.DecodeString(urlAlphabet.Replace(claims))
-	if err != nil {
+	return objectIn(claims)
+}
+
+const (
+	shortestObject = 10 // least length of a part that names anything: {"a":0}
+	maxParts       = 8  // how many of those are read; there is room for a thousand
+)
+
+func objectIn(part string) (object map[string]json.RawMessage) {
+	if len(part) < shortestObject {
+		return nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(urlAlphabet.Replace(part))
+	if err != nil || json.Unmarshal(text, &object) != nil {
+		return nil
+	}
+	return object
+}
+
+func issuerIn(claims map[string]json.RawMessage) (issuer string) {
+	if json.Unmarshal(claims["iss"], &issuer) != nil {
 		return ""
 	}
-	var c struct {
-		Issuer string `json:"iss"`
-	}
-	if json.Unmarshal(text, &c) != nil {
-		return ""
-	}
-	return c.Issuer
+	return issuer
 }
 
 // urlAlphabet turns base64 into base64url without padding (RFC 4648 §5).

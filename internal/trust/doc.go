@@ -7,7 +7,8 @@
 // are judged, ID tokens and refresh tokens are told by their claims, and what restricts a
 // token in a way that is not kept here is refused (`cnf` of RFC 7800,
 // `authorization_details` of RFC 9396, `crit`). By introspection (RFC 7662), the issuer is
-// asked, as our client there, and its answer is read strictly.
+// asked, as our client there, and its answer is read strictly; a JWT that says of itself
+// that it is restricted is not asked about.
 //
 // A token that names another issuer is refused before anybody is called: one issuer's
 // token never reaches another's endpoint. Nobody is asked at start: discovery happens

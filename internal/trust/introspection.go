@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/authority"
 	"github.com/gatehouse-auth/gatehouse/internal/provider"
@@ -18,13 +19,19 @@ import (
 const maxAnswer = 128 << 10
 
 // disownOther refuses what must not be sent to the issuer: what is no token, and what names
-// another issuer, who would never have shown it to this one.
+// another issuer, who would never have shown it to this one. Nor is one worth a question
+// that says of itself that it is good only with what is not asked for here: the answer may
+// not repeat that.
 func (t *Trust) disownOther(raw string) error {
 	if !provider.CheckToken(raw) {
 		return t.refuse("is longer than 16 KiB, or has characters that no token has")
 	}
 	if issuer := token.AnyIssuer(raw); issuer != "" && issuer != t.o.Issuer {
 		return t.refuse("is of another issuer (iss)")
+	}
+	r := &reader{o: token.AnyClaims(raw)}
+	if r.noRestriction(); r.fault != "" {
+		return t.refuse(r.fault)
 	}
 	return nil
 }
@@ -109,8 +116,16 @@ func (t *Trust) prepare(r *reader) {
 	}
 	// A token of a client's own has no subject at some issuers. One of a user, whom the
 	// issuer does not tell us apart from others, is not good for anything.
-	if !r.o.Has("sub") && !r.o.Has("username") && !r.o.Has("preferred_username") && !r.o.Has("email") && r.o.Has("client_id") {
+	if !r.o.Has("sub") && r.o.Has("client_id") && !slices.ContainsFunc(ofUsers(), r.o.Has) {
 		r.o["sub"] = r.o["client_id"]
+	}
+}
+
+// ofUsers are claims that a client's own token has not: they tell of a person, or of a login.
+func ofUsers() []string {
+	return []string{
+		"username", "preferred_username", "user_name", "user_id", "userid", "uid", "upn", "unique_name", "login",
+		"name", "given_name", "family_name", "nickname", "email", "email_verified", "phone_number", "sid", "auth_time",
 	}
 }
 

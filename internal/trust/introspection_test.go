@@ -183,6 +183,12 @@ func TestTokensThatTheIssuerDoesNotVouchFor(t *testing.T) {
 		"Keycloak's refresh":       {map[string]any{"typ": "Refresh"}, "(typ)"},
 		"nobody's":                 {map[string]any{"sub": nil, "client_id": nil}, "(sub)"},
 		"a user without subject":   {map[string]any{"sub": nil, "username": "ada"}, "(sub)"},
+		"a user by another name":   {map[string]any{"sub": nil, "user_name": "ada"}, "(sub)"},
+		"a user of a directory":    {map[string]any{"sub": nil, "upn": "ada@corp.example"}, "(sub)"},
+		"a user's number":          {map[string]any{"sub": nil, "user_id": 7}, "(sub)"},
+		"a person's name":          {map[string]any{"sub": nil, "name": "Ada"}, "(sub)"},
+		"somebody's session":       {map[string]any{"sub": nil, "sid": "s1"}, "(sub)"},
+		"somebody's login":         {map[string]any{"sub": nil, "auth_time": now}, "(sub)"},
 		"an empty subject":         {map[string]any{"sub": ""}, "(sub)"},
 		"half a pair":              {strings.Replace(i.facts(t, nil), `"ada"`, `"\ud800"`, 1), "sub"},
 		"a NUL":                    {map[string]any{"sub": "a\x00"}, "sub"},
@@ -201,6 +207,37 @@ func TestTokensThatTheIssuerDoesNotVouchFor(t *testing.T) {
 	i.answer("/introspect", http.StatusBadRequest, `{"error":"unsupported_token_type"}`)
 	_, err := tr.Verify(t.Context(), opaque)
 	refused(t, "a JWT at an issuer that introspects none", err, authority.TokenInvalid, "does not introspect", opaque)
+}
+
+// A JWT that says of itself that it is bound to a key, or good for some things only, is so,
+// also where its issuer's answer does not repeat it.
+func TestWhatAJWTSaysOfItselfWhenIntrospected(t *testing.T) {
+	i := newIssuer(t)
+	tr := open(t, i.asking())
+	i.answer("/introspect", http.StatusOK, i.facts(t, nil))
+	for story, tc := range map[string]struct {
+		claims any
+		words  string
+	}{
+		"DPoP":                {i.claims(map[string]any{"cnf": map[string]any{"jkt": "x"}}), "(cnf)"},
+		"a certificate":       {i.claims(map[string]any{"cnf": map[string]any{"x5t#S256": "x"}}), "(cnf)"},
+		"no issuer, and DPoP": {i.claims(map[string]any{"iss": nil, "cnf": map[string]any{"jkt": "x"}}), "(cnf)"},
+		"details":             {i.claims(map[string]any{"authorization_details": []any{}}), "authorization_details"},
+	} {
+		raw := i.sign(t, "k1", nil, tc.claims)
+		_, err := tr.Verify(t.Context(), raw)
+		refused(t, story, err, authority.TokenInvalid, tc.words, raw)
+	}
+	if n := i.called("/introspect"); n != 0 {
+		t.Errorf("%d questions", n)
+	}
+	for story, claims := range map[string]any{
+		"marks of an ID token": i.claims(map[string]any{"at_hash": "x", "nonce": "n"}), "null": i.claims(map[string]any{"cnf": null}),
+	} {
+		if _, err := tr.Verify(t.Context(), i.sign(t, "k1", nil, claims)); err != nil {
+			t.Errorf("%s: %v", story, err)
+		}
+	}
 }
 
 // With any audience, an answer must say of what sort the token is, or for whom.
