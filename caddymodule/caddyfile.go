@@ -75,6 +75,9 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err := errors.Join(p.report(faults), p.compile(g.Guard, faults, cfg)); err != nil {
 		return nil, err
 	}
+	if err := keptWhole(h, p); err != nil {
+		return nil, err
+	}
 	rule := route(matcher, g.Guard, g.CaddyModule())
 	if strippedAlready(h) || matcher == nil && !h.IsNamedRoute() {
 		return []httpcaddyfile.ConfigValue{rule}, nil

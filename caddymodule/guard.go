@@ -38,6 +38,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := reached(ctx); err != nil {
 		return err
 	}
+	if err := matchDeeper(ctx, g.LenientPaths); err != nil {
+		return err
+	}
 	g.at = siteAtWork(ctx, g.app)
 	return stripSite(ctx, g.app, g.LenientPaths)
 }
@@ -72,7 +75,12 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 	}
 	defer run.leave()
 	run.Serving()
-	refusal := run.Guard(g.index).Check(r, st)
+	refusal := g.at.queryRefused(r)
+	if refusal == nil {
+		refusal = run.Guard(g.index).Check(r, st)
+	} else {
+		st.DropCredential(r.Header)
+	}
 	if refusal != nil {
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
 	}

@@ -25,11 +25,14 @@ func passesNothingOn(h caddyhttp.MiddlewareHandler) bool {
 }
 
 // quotesHeader reports whether a handler's configuration has a placeholder of the request's
-// header. One that stands in front of a Strip would carry what a client made up past it,
-// in a variable or in the path; who asks for that later (`{http.vars.who}`) need not be known.
+// header, or of its host, which comes in any case. One that stands in front of a Strip would
+// carry what a client made up past it, in a variable or in the path; who asks for that later
+// (`{http.vars.who}`) need not be known.
 func quotesHeader(h caddyhttp.MiddlewareHandler) bool {
 	text, err := json.Marshal(h)
-	return err != nil || strings.Contains(string(text), "{http.request.header.") || strings.Contains(string(text), "{http.request.cookie.")
+	return err != nil || slices.ContainsFunc([]string{"{http.request.header.", "{http.request.cookie.", "{http.request.host"}, func(word string) bool {
+		return strings.Contains(string(text), word)
+	})
 }
 
 // invokes reports whether one of the handlers, or one in their routes, calls a named

@@ -87,6 +87,8 @@ func readsHeader(matcher any) bool {
 		return false
 	case *caddyhttp.MatchPath:
 		return slices.ContainsFunc(*m, placeholder)
+	case *deepPath:
+		return slices.ContainsFunc(*m.caddys, placeholder)
 	case *caddyhttp.MatchNot:
 		return slices.ContainsFunc(m.MatcherSets, func(set caddyhttp.MatcherSet) bool { return slices.ContainsFunc(set, readsHeader) })
 	}

@@ -36,6 +36,9 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 		}
 		return r
 	}
+	forHost := func(handler any, hosts ...any) object {
+		return object{"match": list{object{"host": hosts}}, "handle": list{handler}}
+	}
 	block := func(routes ...any) object { return object{"handler": "subroute", "routes": routes} }
 	catching := object{"handler": "subroute", "routes": list{route(files)}, "errors": object{"routes": list{}}}
 	unknown := object{"handler": "static_response", "status_code": "{http.vars.status}"}
@@ -70,6 +73,15 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 		"a block whose faults go on":    {list{route(catching), route(guarded)}, ""},
 		"a status that is to be seen":   {list{route(unknown), route(guarded)}, ""},
 		"another handler of the module": {list{route(object{"handler": "gatehouse"}), route(guarded)}, ""},
+		"what takes every path": {
+			list{object{"match": list{object{"path": list{"/*"}}}, "handle": list{proxy}}, route(guarded)}, "reverse_proxy",
+		},
+		"a block of such":       {list{route(block(object{"match": list{object{"path": list{"/x", "*"}}}, "handle": list{text}})), route(guarded)}, "respond"},
+		"a part of every path":  {list{object{"match": list{object{"path": list{"/*"}, "method": list{"GET"}}}, "handle": list{proxy}}, route(guarded)}, ""},
+		"another route for it":  {list{forHost(proxy, "B.test", "a.test"), forHost(guarded, "a.test", "b.test")}, "reverse_proxy"},
+		"one of its hosts":      {list{forHost(proxy, "a.test"), forHost(guarded, "a.test", "b.test")}, ""},
+		"behind one of a group": {list{grouped(nil, object{"handler": "vars", "a": "b"}), grouped(nil, guarded)}, anotherOfGroup},
+		"behind its like":       {list{grouped(nil, guarded), grouped(nil, guarded)}, ""},
 	} {
 		_, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), c.routes)
 		switch {
@@ -77,6 +89,19 @@ func TestGuardsThatNoRequestGetsTo(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		case c.by != "" && (err == nil || !strings.Contains(err.Error(), "no request gets to this guard: "+c.by+" ")):
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Nor does one with an empty segment, where such targets are refused.
+func TestPathsThatNoTargetHas(t *testing.T) {
+	for path, fault := range map[string]bool{"/app//admin/*": true, "//admin": true, "/app/admin/*": false, "/{http.vars.x}//y": false} {
+		for _, lenient := range []bool{false, true} {
+			handlers := list{object{"handler": "gatehouse_guard", "lenient_paths": lenient}}
+			_, err := provisioned(t, filepath.Join(t.TempDir(), "gatehouse.db"), list{object{"match": list{object{"path": list{"/x", path}}}, "handle": handlers}})
+			if got := err != nil && strings.Contains(err.Error(), "no request gets to this guard by the path "+path); got != (fault && !lenient) || !got && err != nil {
+				t.Errorf("%s, lenient %v: %v", path, lenient, err)
+			}
 		}
 	}
 }

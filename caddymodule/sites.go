@@ -19,6 +19,7 @@ type site struct {
 	hosts   []caddyhttp.RequestMatcherWithError // nil: any
 	guarded bool                                // a guard stands in it
 	lenient bool                                // a guard in it says lenient_paths
+	queried bool                                // a guard in it is met or not by what the query says
 }
 
 // judge says of a request for the site whether ambiguous targets are refused wherever in
@@ -58,7 +59,7 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 	if !ok {
 		return nil // provisioned outside a server, as in a test of Caddy's own
 	}
-	strips := app.stripsOf(server)
+	strips, query := app.stripsOf(server), queried(ctx)
 	routes := server.Routes
 	atWork := slices.IndexFunc(routes, pending)
 	if atWork >= 0 {
@@ -68,7 +69,7 @@ func stripSite(ctx caddy.Context, app *App, lenient bool) error {
 	}
 	for i := range routes {
 		at := strips.siteOf(&routes[i])
-		at.guarded, at.lenient = true, at.lenient || lenient
+		at.guarded, at.lenient, at.queried = true, at.lenient || lenient, at.queried || query
 		strip := strips.forAny
 		if at.hosts != nil {
 			strip = strips.forHosts

@@ -198,6 +198,9 @@ func TestSitesOfAllShapes(t *testing.T) {
 			routes, guarded = g.hosts()
 		}
 		server, err := provisioned(t, store, routes)
+		if err != nil && strings.Contains(err.Error(), anotherOfGroup) {
+			continue // see TestGuardsThatNoRequestGetsTo
+		}
 		if err != nil {
 			t.Fatalf("%d: %v\n%s", i, err, caddyconfig.JSON(routes, nil))
 		}

@@ -39,7 +39,7 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 		"named route":                       "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /a/*" + proxied + "handle" + proxied,
 		"named route after an app's answer": "handle /api/* {\n\t\treverse_proxy $UP {\n\t\t\t@ok status 2xx\n\t\t\thandle_response @ok {\n\t\t\t\tinvoke protected\n\t\t\t}\n\t\t}\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
 		"named route in an app's place":     "handle /api/* {\n\t\tintercept {\n\t\t\t@ok status 2xx\n\t\t\thandle_response @ok {\n\t\t\t\theader -Content-Length\n\t\t\t\tinvoke protected\n\t\t\t}\n\t\t}\n\t\treverse_proxy $UP\n\t}\n\thandle" + proxied,
-		"named route beside another":        "handle /api/* {\n\t\tinvoke protected\n\t}\n\tinvoke open",
+		"named route beside another":        "handle /api/* {\n\t\tinvoke protected\n\t}\n\tinvoke /b/* open\n\thandle" + proxied,
 		"named route beside others":         "handle /api/* {\n\t\tinvoke protected\n\t}\n\thandle /b/*" + proxied + "handle" + proxied,
 		"reordered":                         "@open not path /api/*\n\treverse_proxy @open $UP\n\tguard /api/*\n\thandle" + proxied,
 	} {

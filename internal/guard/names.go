@@ -103,13 +103,16 @@ func (n *Names) Has(name string) bool {
 // Strip removes inbound identity from the request: header fields, trailer fields
 // declared or not, and their names in the lists of Connection and Trailer; and the
 // gateway's own cookies, which the Request keeps. It also judges the target, unless
-// Arrive did. It acts once per Request, so that it takes nothing that a guard has set.
+// Arrive did, and brings the host into lower case, in which every rule has it: a host in
+// another case is the same one to an app (RFC 9110 §4.2.3), and none that {host} is
+// compared with. It acts once per Request, so that it takes nothing that a guard has set.
 func (n *Names) Strip(r *http.Request, st *Request) {
 	if st.stripped {
 		return
 	}
 	st.stripped = true
 	st.Arrive(r, r.Method, r.RequestURI, r.URL)
+	r.Host = strings.ToLower(r.Host)
 	for name, values := range r.Header {
 		switch {
 		case n.Has(name):
