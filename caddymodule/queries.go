@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -57,7 +58,7 @@ func readsQuery(matcher any) bool {
 	case *caddyhttp.MatchQuery:
 		return true
 	case *caddyhttp.MatchExpression:
-		return bytes.Contains([]byte(m.Expr), []byte("query"))
+		return strings.Contains(m.Expr, "query")
 	}
 	text, err := json.Marshal(matcher)
 	return err != nil || bytes.Contains(text, []byte("{http.request.uri.query"))
