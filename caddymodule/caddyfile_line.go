@@ -182,6 +182,22 @@ func (l line) unknown(block, name string, sets ...words) error {
 	if meant := config.Nearest(l.word.Text, known); meant != "" {
 		return l.errf("%s has no word %q; did you mean %q?", block, l.word.Text, meant)
 	}
+	if slices.Contains(behind[name], l.word.Text) {
+		return l.errf("%s has no word %q: is a } missing before it?", block, l.word.Text)
+	}
 	slices.Sort(known)
 	return l.errf("%s has no word %q; it has %s", block, l.word.Text, strings.Join(known, ", "))
 }
+
+// behind are words that are seen in a block where its closing brace, or that of a block in
+// it, is missing: those of what comes behind it.
+var behind = map[string][]string{
+	"guard": directives, "endpoints": directives,
+	"realm": {"realm", "trust", "cache", "store"}, "trust": {"realm", "trust", "cache", "store"}, "cache": {"realm", "trust", "store"},
+	"client": realmBlocks, "user": realmBlocks, "provider": realmBlocks, "resource": realmBlocks,
+}
+
+var (
+	realmBlocks = []string{"client", "user", "provider", "resource", "realm", "trust"}
+	directives  = []string{"reverse_proxy", "php_fastcgi", "file_server", "respond", "handle", "handle_path", "handle_errors", "route", "guard", "gatehouse", "encode", "header", "root", "redir", "rewrite", "log", "tls"}
+)

@@ -51,6 +51,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	w, st := g.app.exchangeOf(w, r)
 	g.app.strip(r, st)
 	g.at.judge(st)
+	showUser(r, st)
 	refusal, err := g.check(r, st)
 	if err != nil {
 		return unavailable(w, r, err)
@@ -58,7 +59,6 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if refusal != nil {
 		return refused(w, r, refusal)
 	}
-	showUser(r, st)
 	w, own, before := g.app.answerTo(w, st, ofIdentity)
 	if st.Unjudged() {
 		headerOnly(w)
@@ -90,7 +90,9 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 const userPrefix = "http.auth.user."
 
 // showUser makes {http.auth.user.id} and {http.auth.user.<claim>} answer from the
-// principal. Nothing is computed until somebody asks.
+// principal, also where no guard has met the request or one has refused it: what nobody
+// answers stays in an operator's header as it is written there, and an app would take it for
+// somebody's name. Nothing is computed until somebody asks.
 func showUser(r *http.Request, st *guard.Request) {
 	if st.Shown {
 		return
@@ -105,8 +107,7 @@ func showUser(r *http.Request, st *guard.Request) {
 		if !ours {
 			return nil, false
 		}
-		// A caller without identity has an empty one: the placeholder itself must not end
-		// up in somebody's header.
+		// A caller without identity has an empty one.
 		p, known := st.Principal()
 		if !known {
 			return "", true

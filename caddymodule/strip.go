@@ -49,6 +49,7 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	handed, st := s.app.exchangeOf(w, r)
 	s.app.strip(r, st)
+	showUser(r, st)
 	if s.only { // an error is answered whatever the target is, and by the server's own writer
 		handed = tunnelled(handed, r)
 	} else {

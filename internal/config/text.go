@@ -179,8 +179,13 @@ func (ck *checker) between(path, what string, d, most Duration) bool {
 }
 
 // apart reports a comma at an end of a value that stands in a list: who writes `admin, editor`
-// means two, and would not see the comma in the text of a refusal.
+// means two, and would not see the comma in the text of a refusal. Nor does `scopes = read`
+// mean two.
 func (ck *checker) apart(path, what, s string) bool {
+	if s == "=" || s == ":" {
+		ck.fault(path, "%s %q is none: values stand behind their word without it", what, s)
+		return false
+	}
 	if strings.HasPrefix(s, ",") || strings.HasSuffix(s, ",") {
 		ck.fault(path, "%s %q begins or ends with a comma: the values of a list stand apart by spaces alone", what, s)
 		return false

@@ -257,6 +257,7 @@ func TestFaultsOfGuards(t *testing.T) {
 		"accept[0]: takes no placeholder":   func(g *Guard) { g.Accept = []string{"{env.REALM}"} },
 		"scopes[0]: stand apart by spaces":  func(g *Guard) { g.Scopes = []string{"read,", "write"} },
 		"roles[1]: \",editor\" begins or ends with a comma": func(g *Guard) { g.Roles = []string{"CN=a,DC=b", ",editor"} },
+		"scopes[0]: values stand behind their word":         func(g *Guard) { g.Scopes = []string{"=", "read"} },
 		"audience[0]: begins or ends with a comma":          func(g *Guard) { g.Audience = []string{"https://a.example/,", "https://b.example/"} },
 		"accept[1]: given twice":                            func(g *Guard) { g.Accept = []string{"demo", "demo"} },
 		"audience[0]: any is for trusts":                    func(g *Guard) { g.Audience = []string{"any"} },

@@ -65,8 +65,8 @@
 // scheme, remote_ip (the client's, as the door judges it), time, headers (names in lower
 // case, repeated fields joined with ", ", without the credential and what guards set) and
 // query (each name's values, all of them, in order). A header or parameter that an
-// upstream could see otherwise is an error: there in another spelling, or named by
-// Connection. has() tells whether a field has a value.
+// upstream could see otherwise is an error: there in another spelling. What Connection
+// names is not there, for the upstream neither. has() tells whether a field has a value.
 //
 // claims, headers and query are asked for names that the expression writes out:
 // principal.claims.tenant, request.headers["x-env"], "debug" in request.query. A name

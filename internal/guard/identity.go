@@ -97,6 +97,9 @@ func fieldsOf(id config.Identity, foreign bool) ([]field, error) {
 		if other, ok := seen[fold(h.Name)]; ok {
 			return nil, fmt.Errorf("identity: some upstreams cannot tell the headers %s and %s apart", other, h.Name)
 		}
+		if swapped(h) {
+			return nil, fmt.Errorf("identity: %s looks like a header, and %s like a claim: the header stands first", h.Claim, h.Name)
+		}
 		seen[fold(h.Name)] = h.Name
 		f := field{name: http.CanonicalHeaderKey(h.Name), claim: claimOf(h.Claim)}
 		switch {
@@ -113,6 +116,14 @@ func fieldsOf(id config.Identity, foreign bool) ([]field, error) {
 		fields = append(fields, f)
 	}
 	return fields, nil
+}
+
+// swapped reports whether the claim looks like a header and the header like a claim. Where
+// further claims are accepted any text may be one: the header that was meant would
+// neither be set nor be taken off what clients send.
+func swapped(h config.IdentityHeader) bool {
+	return strings.Contains(h.Claim, "-") && h.Claim == http.CanonicalHeaderKey(h.Claim) &&
+		!strings.Contains(h.Name, "-") && h.Name == strings.ToLower(h.Name)
 }
 
 // maxHeaderName is the longest identity header name, in bytes.

@@ -193,3 +193,21 @@ func FuzzHeaderValue(f *testing.F) {
 		}
 	})
 }
+
+// Who writes the claim first, where any word may be a claim, would have an app believe the
+// header that he meant, which nobody sets and nobody takes off.
+func TestHeaderAndClaimSwapped(t *testing.T) {
+	for _, c := range []struct {
+		header, claim string
+		swapped       bool
+	}{
+		{"sub", "X-User", true}, {"tenant", "X-Tenant", true}, {"preferred_username", "Remote-User", true},
+		{"X-User", "sub", false}, {"x-user", "sub", false}, {"tenant", "tenant", false}, {"user", "tenant-id", false},
+		{"Groups", "https://example.com/Groups-Of", false}, {"X-Tenant", "X-Tenant", false}, {"tenant", "Tenant", false},
+	} {
+		err := Valid(config.Guard{Accept: []string{"corp"}, Identity: config.Identity{Headers: []config.IdentityHeader{{Name: c.header, Claim: c.claim}}}}, "corp")
+		if (err != nil) != c.swapped || c.swapped && !strings.Contains(err.Error(), c.claim+" looks like a header, and "+c.header+" like a claim: the header stands first") {
+			t.Errorf("%s %s: %v", c.header, c.claim, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -101,7 +102,7 @@ func (n *Names) Has(name string) bool {
 }
 
 // Strip removes inbound identity from the request: header fields, trailer fields
-// declared or not, and their names in the lists of Connection and Trailer; and the
+// declared or not, and their names in Trailer; whatever Connection names; and the
 // gateway's own cookies, which the Request keeps. It also judges the target, unless
 // Arrive did, and brings the host into lower case, in which every rule has it: a host in
 // another case is the same one to an app (RFC 9110 §4.2.3), and none that {host} is
@@ -117,9 +118,9 @@ func (n *Names) Strip(r *http.Request, st *Request) {
 		switch {
 		case n.Has(name):
 			delete(r.Header, name)
-		case name == "Connection", name == "Trailer":
-			// A proxy removes the fields that Connection names (RFC 9110 §7.6.1), and
-			// does so after us: a client must not aim that at what we set.
+		case name == "Connection":
+			disconnect(r.Header, values)
+		case name == "Trailer":
 			n.prune(r.Header, name, values)
 		case name == "Upgrade" && !opensWebSocket(r, values):
 			delete(r.Header, name)
@@ -155,6 +156,52 @@ func (n *Names) deleteFrom(h http.Header) {
 			delete(h, name)
 		}
 	}
+}
+
+// disconnect takes off the fields that Connection names (RFC 9110 §7.6.1), and their names.
+// A proxy would do so after us: a client must not aim that at what a guard sets, or another
+// handler in its name. What is left of Connection is about the connection alone. Early-Data
+// is for everybody on the way, and no sender may name it (RFC 8470 §5.1); and by Expect we know
+// who waits for our answer.
+func disconnect(h http.Header, values []string) {
+	if !slices.ContainsFunc(values, func(v string) bool {
+		for element := range strings.SplitSeq(v, ",") {
+			if !ofConnection(trim(element)) {
+				return true
+			}
+		}
+		return false
+	}) {
+		return
+	}
+	var kept []string
+	for _, v := range values {
+		for element := range strings.SplitSeq(v, ",") {
+			switch element = trim(element); {
+			case element == "", strings.EqualFold(element, "Connection"), strings.EqualFold(element, "Early-Data"), strings.EqualFold(element, "Expect"):
+			case ofConnection(element):
+				kept = append(kept, element)
+			default:
+				h.Del(element)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+// ofConnection reports whether an element of Connection names no field that anybody but
+// the next hop reads.
+func ofConnection(element string) bool {
+	for _, option := range [...]string{"keep-alive", "close", "upgrade", "te"} {
+		if strings.EqualFold(element, option) {
+			return true
+		}
+	}
+	return false
 }
 
 // prune takes the names of the set out of a comma-separated list of names.

@@ -234,9 +234,23 @@ func (p *policy) judge(s *scene) error {
 		return fmt.Errorf("the policy could not be evaluated%s: %w", place, errTypes)
 	case strings.Contains(text, "cost limit exceeded"):
 		return fmt.Errorf("the policy cost more than %d units", maxPolicyCost)
-	case strings.HasPrefix(text, "no such key"):
-		return fmt.Errorf("the policy could not be evaluated%s: a name that is not there", place)
 	}
 	// CEL quotes values in its messages: "cannot convert 'alice@…' to int".
+	for _, known := range quiet {
+		if strings.HasPrefix(text, known.said) {
+			return fmt.Errorf("the policy could not be evaluated%s: %s", place, known.means)
+		}
+	}
 	return fmt.Errorf("the policy could not be evaluated%s", place)
+}
+
+// quiet are CEL's messages, by how they begin, in words of ours that quote nothing.
+var quiet = [...]struct{ said, means string }{
+	{"no such key", "a name that is not there"},
+	{"no such overload", "a value is of a type that this is not for"},
+	{"division by zero", "a division by zero"},
+	{"modulus by zero", "a division by zero"},
+	{"index ", "a place beyond the end of a list"},
+	{"integer overflow", "a number that is too large"},
+	{"unsigned integer overflow", "a number that is too large"},
 }

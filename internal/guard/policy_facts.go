@@ -66,7 +66,6 @@ var (
 	errQuery     = errors.New("the query cannot be parsed")
 	errAlias     = errors.New("it is there in another spelling")
 	errEarly     = errors.New("nobody has proven it yet: the request came in early data")
-	errHopByHop  = errors.New("the Connection field takes it away from the upstream")
 )
 
 // factError is an error of a fact, by the name that the expression has for it. It
@@ -227,20 +226,12 @@ func (s *scene) header(name string) (ref.Val, error) {
 	return types.String(strings.Join(values, ", ")), nil
 }
 
-// doubtful reports why an upstream could see another field of that name than we do. A
-// CGI-like one takes X~Env for X-Env; and a proxy drops what Connection names (RFC 9110
-// §7.6.1), except that it passes an upgrade on.
+// doubtful reports why an upstream could see another field of that name than we do: a
+// CGI-like one takes X~Env for X-Env. What Connection names was taken off before.
 func (s *scene) doubtful(canonical string) error {
 	for name := range s.r.Header {
 		if name != canonical && alike(name, canonical) {
 			return errAlias
-		}
-	}
-	for _, v := range s.r.Header["Connection"] {
-		for element := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(trim(element), canonical) && canonical != "Upgrade" {
-				return errHopByHop
-			}
 		}
 	}
 	return nil

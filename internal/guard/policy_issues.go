@@ -46,6 +46,9 @@ func policyIssues(text string, issues *cel.Issues, env *cel.Env) error {
 			message = typesIssue(function, strings.TrimSuffix(types, "'"))
 		}
 		switch message {
+		case "type 'timestamp' does not support field selection":
+			part, _, _ := strings.Cut(strings.TrimPrefix(from, "."), " ")
+			message = fmt.Sprintf("a time has no part %.20s: it is asked for as in request.time.getHours()", part)
 		case "invalid timestamp argument":
 			message += `: a time is written timestamp("2026-01-02T15:04:05Z")`
 		case "invalid duration argument":

@@ -26,6 +26,8 @@ func TestPolicyFaultsAreWordedForPeople(t *testing.T) {
 		`!principal.username`:                             `! is not for string`,
 		`principal.expires - principal.roles > 1`:         `- is not for timestamp and list(string)`,
 		`principal.roles["a"] == "b"`:                     `[ ] is not for list(string) and string`,
+		`request.time.hour > 8`:                           `line 1, column 13: a time has no part hour: it is asked for as in request.time.getHours()`,
+		`principal.expires.year == 2026`:                  `a time has no part year: it is asked for as in request.time.getHours()`,
 		`request.method = "GET"`:                          `line 1, column 16: syntax error: = is written ==`,
 		`request.method == "GET" and true`:                `line 1, column 25: syntax error: and is written &&`,
 		`request.method == "GET" or true`:                 `syntax error: or is written ||`,
