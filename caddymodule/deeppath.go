@@ -47,20 +47,15 @@ func matchDeeper(ctx caddy.Context, lenient bool) error {
 
 // emptySegment returns the pattern of a path matcher that has an empty segment, "" if none has.
 func emptySegment(matcher any) string {
-	var patterns []string
-	switch m := matcher.(type) {
-	case *caddyhttp.MatchPath:
-		patterns = *m
-	case *plainPath:
-		return emptySegment(m.caddys)
-	case *deepPath:
-		return emptySegment(m.caddys)
+	paths, ok := caddysOf(matcher).(*caddyhttp.MatchPath)
+	if !ok {
+		return ""
 	}
-	i := slices.IndexFunc(patterns, func(pattern string) bool { return strings.Contains(pattern, "//") && !strings.Contains(pattern, "{") })
+	i := slices.IndexFunc(*paths, func(pattern string) bool { return strings.Contains(pattern, "//") && !strings.Contains(pattern, "{") })
 	if i < 0 {
 		return ""
 	}
-	return patterns[i]
+	return (*paths)[i]
 }
 
 func deepPathOf(matcher any) *deepPath {

@@ -75,12 +75,7 @@ func (g *Guard) check(r *http.Request, st *guard.Request) (*guard.Refusal, error
 	}
 	defer run.leave()
 	run.Serving()
-	refusal := g.at.queryRefused(r)
-	if refusal == nil {
-		refusal = run.Guard(g.index).Check(r, st)
-	} else {
-		st.DropCredential(r.Header)
-	}
+	refusal := run.Guard(g.index).Check(r, st)
 	if refusal != nil {
 		run.Refused(refusal, func() gatehouse.Caller { return callerOf(r) })
 	}

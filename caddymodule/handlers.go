@@ -29,10 +29,14 @@ func passesNothingOn(h caddyhttp.MiddlewareHandler) bool {
 // carry what a client made up past it, in a variable or in the path; who asks for that later
 // (`{http.vars.who}`) need not be known.
 func quotesHeader(h caddyhttp.MiddlewareHandler) bool {
-	text, err := json.Marshal(h)
-	return err != nil || slices.ContainsFunc([]string{"{http.request.header.", "{http.request.cookie.", "{http.request.host"}, func(word string) bool {
-		return strings.Contains(string(text), word)
-	})
+	return quotes(h, "{http.request.header.", "{http.request.cookie.", "{http.request.host")
+}
+
+// quotes reports whether a module's configuration has one of the words in it; what cannot be
+// read is taken to.
+func quotes(module any, words ...string) bool {
+	text, err := json.Marshal(module)
+	return err != nil || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(string(text), word) })
 }
 
 // invokes reports whether one of the handlers, or one in their routes, calls a named

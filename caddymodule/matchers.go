@@ -82,13 +82,11 @@ func (m *stripFirst) MatchWithError(r *http.Request) (bool, error) {
 // placeholder. What is not known is taken to.
 func readsHeader(matcher any) bool {
 	placeholder := func(s string) bool { return strings.Contains(s, "{") }
-	switch m := matcher.(type) {
-	case *plainPath, *Strip, *stripFirst:
+	switch m := caddysOf(matcher).(type) {
+	case *Strip, *stripFirst:
 		return false
 	case *caddyhttp.MatchPath:
 		return slices.ContainsFunc(*m, placeholder)
-	case *deepPath:
-		return slices.ContainsFunc(*m.caddys, placeholder)
 	case *caddyhttp.MatchNot:
 		return slices.ContainsFunc(m.MatcherSets, func(set caddyhttp.MatcherSet) bool { return slices.ContainsFunc(set, readsHeader) })
 	}
@@ -101,6 +99,18 @@ func readsHeader(matcher any) bool {
 		return false
 	}
 	return true
+}
+
+// caddysOf is the matcher of Caddy's for which one of our path matchers stands, any other as
+// it is.
+func caddysOf(matcher any) any {
+	switch m := matcher.(type) {
+	case *plainPath:
+		return m.caddys
+	case *deepPath:
+		return m.caddys
+	}
+	return matcher
 }
 
 var (

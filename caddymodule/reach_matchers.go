@@ -25,11 +25,9 @@ func matchesAll(route *caddyhttp.Route) bool {
 
 // picks reports whether a matcher may leave some requests out.
 func picks(matcher any) bool {
-	switch m := matcher.(type) {
+	switch m := caddysOf(matcher).(type) {
 	case *Strip, *stripFirst:
 		return false
-	case *plainPath:
-		return picks(m.caddys)
 	case *caddyhttp.MatchPath:
 		return !slices.ContainsFunc(*m, isEveryPath)
 	}

@@ -28,6 +28,9 @@ func (at *site) judge(st *guard.Request) {
 	if at.guarded && !at.lenient {
 		st.Judge()
 	}
+	if at.queried {
+		st.JudgeQuery()
+	}
 }
 
 // siteAtWork returns the site whose handlers are being provisioned, one of nobody's where

@@ -60,9 +60,6 @@ func (s *Strip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		if why := st.Rewritten(r); why != "" {
 			return s.refuse(w, r, st, guard.RefuseTarget(why))
 		}
-		if refusal := at.queryRefused(r); refusal != nil {
-			return s.refuse(w, r, st, refusal)
-		}
 	}
 	much := ofIdentity
 	if s.first { // of blocks without a guard, too: what these say of the caller is their business

@@ -59,13 +59,21 @@ func (a *talker) seen() []string {
 // startTalker starts the app and a gateway with a site in front of it.
 func startTalker(t *testing.T, site string) (*server, *talker) {
 	t.Helper()
-	app := new(talker)
+	s, app, before := newTalkerServer(t)
+	return s.start(before + "http://$APP {\n\tbind 127.0.0.1\n" + site + "\n}\n"), app
+}
+
+// newTalkerServer prepares a server with a talker behind it, BACKEND, and what stands in its
+// Caddyfile before the sites of apps.
+func newTalkerServer(t *testing.T) (s *server, app *talker, before string) {
+	t.Helper()
+	app = new(talker)
 	backend := httptest.NewServer(app)
 	t.Cleanup(backend.Close)
-	s := newServer(t)
+	s = newServer(t)
 	s.vars["BACKEND"] = strings.TrimPrefix(backend.URL, "http://")
-	before, _, _ := strings.Cut(mainJob, "http://$APP {")
-	return s.start(before + "http://$APP {\n\tbind 127.0.0.1\n" + site + "\n}\n"), app
+	before, _, _ = strings.Cut(mainJob, "http://$APP {")
+	return s, app, before
 }
 
 // quiet fails the test if an answer says more of the caller than an app may.

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,11 +9,7 @@ import (
 // Attack 16, where an app's answer takes the place of another one: of the gateway's own, of a
 // guard's refusal, or the other way round. It may say what an app may say anywhere else.
 func TestAnswersInAnothersPlace(t *testing.T) {
-	app := httptest.NewServer(new(talker))
-	t.Cleanup(app.Close)
-	s := newServer(t)
-	s.vars["BACKEND"] = strings.TrimPrefix(app.URL, "http://")
-	before, _, _ := strings.Cut(mainJob, "http://$APP {")
+	s, _, before := newTalkerServer(t)
 	before += "&(protected) {\n\tguard /admin/*\n\treverse_proxy $BACKEND\n}\n"
 	const answered = "\n\thandle_errors {\n\t\theader -Content-Length\n\t\treverse_proxy $BACKEND\n\t}\n"
 	intercepting := func(does string) string {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -68,11 +67,7 @@ func TestForgedIdentityOutsideTheGuardedBlock(t *testing.T) {
 // Nor does what a client made up reach an app by way of what stands before the guard: in a
 // variable, in the path, or in a field of another name.
 func TestForgedIdentityInOtherPlaces(t *testing.T) {
-	app := httptest.NewServer(new(talker))
-	t.Cleanup(app.Close)
-	s := newServer(t)
-	s.vars["BACKEND"] = strings.TrimPrefix(app.URL, "http://")
-	before, _, _ := strings.Cut(mainJob, "http://$APP {")
+	s, _, before := newTalkerServer(t)
 	ports := freePorts(t, 2)
 	for i, host := range []string{"localhost", ""} {
 		before += "http://" + host + ":" + ports[i] + ` {

@@ -3,7 +3,6 @@ package tests
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -32,6 +31,8 @@ func TestQueriesTalkNoGuardRound(t *testing.T) {
 		"lenient paths":       "@delete query action=delete\n\tguard @delete {\n\t\tlenient_paths\n\t}",
 		"nested in two":       "route {\n\t\thandle {\n\t\t\t@delete query action=delete\n\t\t\tguard @delete\n\t\t\treverse_proxy $BACKEND\n\t\t}\n\t}",
 		"a named route":       "handle {\n\t\tinvoke closed\n\t\treverse_proxy $BACKEND\n\t}",
+		"a map in a block":    "route {\n\t\troute {\n\t\t\tmap {query.action} {does} {\n\t\t\t\tdelete harm\n\t\t\t\tdefault none\n\t\t\t}\n\t\t}\n\t\t@delete vars {does} harm\n\t\tguard @delete\n\t\treverse_proxy $BACKEND\n\t}",
+		"decided in a block":  "route {\n\t\troute {\n\t\t\t@query query action=delete\n\t\t\tvars @query does harm\n\t\t}\n\t\t@delete vars {vars.does} harm\n\t\tguard @delete\n\t\treverse_proxy $BACKEND\n\t}",
 		"nothing of the sort": "guard /admin/*",
 	} {
 		for kind, address := range map[string]string{"a host": "http://$APP", "no host": "http://:$PORT"} {
@@ -117,12 +118,8 @@ func TestStarsAtTheEnd(t *testing.T) {
 // A named route that answers everything counts where it is invoked, and so does what stands in
 // front of one with a guard.
 func TestNamedRoutesThatNoRequestGetsTo(t *testing.T) {
-	app := httptest.NewServer(new(talker))
-	t.Cleanup(app.Close)
-	s := newServer(t)
-	s.vars["BACKEND"] = strings.TrimPrefix(app.URL, "http://")
+	s, _, before := newTalkerServer(t)
 	s.start(mainJob)
-	before, _, _ := strings.Cut(mainJob, "http://$APP {")
 	const routes = "&(app) {\n\treverse_proxy $BACKEND\n}\n&(closed) {\n\tguard\n}\n&(both) {\n\troute {\n\t\tguard\n\t\tinvoke app\n\t\tinvoke both\n\t}\n}\n"
 	for name, c := range map[string]struct{ site, by string }{
 		"the app in front":         {"route {\n\t\tinvoke app\n\t\tguard\n\t}", "reverse_proxy"},

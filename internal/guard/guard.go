@@ -195,10 +195,12 @@ func (g *Guard) check(r *http.Request, st *Request) *Refusal {
 	if methodRefused(r) {
 		return RefuseMethod(r.Method)
 	}
-	if !g.lenient {
-		if why := st.Ambiguous(r); why != "" {
-			return RefuseTarget(why)
-		}
+	why := st.garbled(r)
+	if why == "" && !g.lenient {
+		why = st.Ambiguous(r)
+	}
+	if why != "" {
+		return RefuseTarget(why)
 	}
 	switch st.found {
 	case foundMalformed:

@@ -26,6 +26,7 @@ type Request struct {
 	stripped   bool
 	arrived    bool // the target was judged as it came
 	everywhere bool // ambiguous targets are refused on the whole site
+	queried    bool // and so are queries that cannot be parsed
 	unjudged   bool // it passed as a preflight, where nobody without a credential does
 	sought     bool // the Authorization field was read
 	known      bool // by is set and no guard has refused since

@@ -45,13 +45,31 @@ func (st *Request) Arrive(r *http.Request, method, target string, u *url.URL) {
 // Judge says that ambiguous targets are refused on the whole site.
 func (st *Request) Judge() { st.everywhere = true }
 
+// JudgeQuery says that what the query says decides which guard of the site a request meets:
+// queries that cannot be parsed are refused on all of it, lenient guards or not.
+func (st *Request) JudgeQuery() { st.queried = true }
+
 // Rewritten is why the target is ambiguous as it stands now, "" if it is plain or nobody
 // said that such are refused on the whole site: its guards judge for themselves then.
 func (st *Request) Rewritten(r *http.Request) string {
-	if !st.everywhere {
+	if st.everywhere {
+		if why := st.Ambiguous(r); why != "" {
+			return why
+		}
+	}
+	return st.garbled(r)
+}
+
+// garbled is why the query cannot be parsed, "" if it can or none decides. To a matcher and
+// to placeholders such a query has nothing in it, or less, and to many apps all that it says.
+func (st *Request) garbled(r *http.Request) string {
+	if !st.queried {
 		return ""
 	}
-	return st.Ambiguous(r)
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return whyGarbled
+	}
+	return ""
 }
 
 // RefuseTarget answers a request whose target is ambiguous.
@@ -128,6 +146,7 @@ const (
 	whyQuery     = "the path must not have an encoded question mark"
 	whySpace     = "the path must encode a space as %20"
 	whyPercent   = "the path must encode a percent sign as %25"
+	whyGarbled   = "the query must not have semicolons, nor a percent sign without two digits, nor too many parameters"
 	whyTwice     = "the path must not be encoded twice"
 	whyControl   = "the path must not have control characters"
 	whyUTF8      = "the path must be UTF-8"

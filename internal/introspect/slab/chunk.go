@@ -46,10 +46,15 @@ const (
 func newChunk(memory []atomic.Uint64, release func()) *chunk {
 	c := &chunk{words: memory}
 	c.state.Store(1 << endBits)
-	if release != nil {
-		runtime.AddCleanup(c, func(release func()) { release() }, release)
-	}
+	releaseWith(c, release)
 	return c
+}
+
+// releaseWith releases memory, if it is to be, when what stands in it is garbage.
+func releaseWith[T any](owner *T, release func()) {
+	if release != nil {
+		runtime.AddCleanup(owner, func(release func()) { release() }, release)
+	}
 }
 
 func (c *chunk) generation() uint64 { return c.state.Load() >> endBits }

@@ -2,7 +2,6 @@ package slab
 
 import (
 	"encoding/binary"
-	"runtime"
 	"sync/atomic"
 )
 
@@ -48,9 +47,7 @@ func newIndex(places int) *index {
 	}
 	memory, release := reserve(places)
 	x.slots = memory
-	if release != nil {
-		runtime.AddCleanup(x, func(release func()) { release() }, release)
-	}
+	releaseWith(x, release)
 	return x
 }
 
