@@ -185,10 +185,7 @@ func appConfig(h httpcaddyfile.Helper, p places) (*config.Config, error) {
 // which changes nothing but the looks of the JSON.
 func strippedAlready(h httpcaddyfile.Helper) bool {
 	type block struct{ site, inner uintptr }
-	var site reflect.Value
-	if parent := reflect.ValueOf(h).FieldByName("parentBlock"); parent.Kind() == reflect.Struct {
-		site = parent.FieldByName("Keys")
-	}
+	site := ofParent(h, "Keys")
 	if site.Kind() != reflect.Slice || h.State == nil {
 		return false
 	}
@@ -203,6 +200,16 @@ func strippedAlready(h httpcaddyfile.Helper) bool {
 	_, there := seen[b]
 	seen[b] = h.BlockState
 	return there
+}
+
+// ofParent returns a field of the site, or the named route, that is being read, whose block Caddy
+// does not export; an invalid one should it go.
+func ofParent(h httpcaddyfile.Helper, field string) reflect.Value {
+	parent := reflect.ValueOf(h).FieldByName("parentBlock")
+	if parent.Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	return parent.FieldByName(field)
 }
 
 var (

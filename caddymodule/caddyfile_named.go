@@ -44,17 +44,16 @@ func hasMatcher(segment caddyfile.Segment) bool {
 		strings.HasPrefix(segment[1].Text, "/") && len(segment) > 2 && segment[2].File == segment[0].File && segment[2].Line == segment[0].Line
 }
 
-// segmentsOf returns the directives at the top of the named route that is being read. Caddy
-// exports the named route no more than the site (see strippedAlready), so it is read from its
-// words; should these be gone, there are none.
+// segmentsOf returns the directives at the top of the named route that is being read, from
+// its words; should these be gone, there are none.
 func segmentsOf(h httpcaddyfile.Helper) (segments []caddyfile.Segment) {
-	whole := reflect.ValueOf(h).FieldByName("parentBlock")
-	if whole.Kind() != reflect.Struct || whole.FieldByName("Segments").Kind() != reflect.Slice {
+	whole := ofParent(h, "Segments")
+	if whole.Kind() != reflect.Slice {
 		return nil
 	}
 	var tokens []caddyfile.Token
-	for i := range whole.FieldByName("Segments").Len() {
-		of := whole.FieldByName("Segments").Index(i)
+	for i := range whole.Len() {
+		of := whole.Index(i)
 		for j := range of.Len() {
 			file, line, text := of.Index(j).FieldByName("File"), of.Index(j).FieldByName("Line"), of.Index(j).FieldByName("Text")
 			tokens = append(tokens, caddyfile.Token{File: file.String(), Line: int(line.Int()), Text: text.String()})
